@@ -1,0 +1,73 @@
+// Would a kernel still start with all its modules if signatures were enforced?
+#pragma once
+
+#include <ksign/export.hpp>
+#include <ksign/kernel.hpp>
+#include <ksign/running_kernel.hpp>
+#include <ksign/verdict.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace ksign {
+
+struct AuditOptions {
+    unsigned threads = 0; ///< 0: as many as the machine has processors
+    std::uint64_t max_payload = usual_max_payload;
+    std::optional<std::filesystem::path> initramfs; ///< Nothing: looked for; see find_initramfs().
+};
+
+/// The initramfs of an installed kernel: boot/initrd.img-RELEASE (initramfs-tools), boot/initramfs-RELEASE.img
+/// (dracut), initrd in its modules' folder, or boot/initramfs-PKGBASE.img (mkinitcpio). Nothing if there is none.
+[[nodiscard]] KSIGN_EXPORT std::optional<std::filesystem::path> find_initramfs(const Kernel& kernel);
+
+/// A module of an initramfs that is not the installed one.
+struct InitramfsModule {
+    std::string path;                ///< In the initramfs.
+    std::filesystem::path installed; ///< Empty: none is installed under that name.
+    bool differs = false;            ///< From the installed one, when both are decompressed.
+    Verdict verdict;                 ///< On the one in the initramfs.
+};
+
+/// A loaded module whose file would be refused at the next boot.
+struct RefusedAtBoot {
+    LoadedModule module;
+    std::filesystem::path file; ///< Empty: it is in no file any more.
+    std::string reason;
+};
+
+struct AuditResult {
+    struct Module {
+        std::filesystem::path path;
+        JudgedModule judged;
+    };
+    std::size_t modules = 0;
+    std::map<Answer, std::size_t> answers;
+    std::map<std::string, std::size_t> signers; ///< By the trusted key, or what the signature names; "" is unsigned.
+    std::vector<Module> troubled;               ///< Refused ones, and those that can't be read; by path.
+
+    std::optional<std::filesystem::path> initramfs;
+    std::size_t initramfs_modules = 0;
+    std::vector<InitramfsModule> stale; ///< That differ, or that would be refused.
+    std::string initramfs_problem;      ///< Why it could not be read to its end.
+
+    std::optional<RunningKernel> running; ///< If it is the kernel that is audited.
+    std::vector<RefusedAtBoot> loaded;
+
+    bool safe = false;
+    std::string sentence; ///< "It is safe to boot 6.12.1 with module.sig_enforce=1: …", or not, and why.
+};
+
+/// Audits an installed kernel. @p progress is told how many of how many modules are done.
+/// Throws Error (kernel) if it has no modules at all.
+[[nodiscard]] KSIGN_EXPORT AuditResult audit_kernel(const Kernel& kernel, const Judge& judge,
+                                                    const AuditOptions& options,
+                                                    const std::function<void(std::size_t, std::size_t)>& progress);
+
+} // namespace ksign

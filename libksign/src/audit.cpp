@@ -1,0 +1,223 @@
+#include <ksign/audit.hpp>
+
+#include "container.hpp"
+#include "digest.hpp"
+#include "initramfs.hpp"
+
+#include <ksign/error.hpp>
+
+#include <algorithm>
+#include <fstream>
+#include <utility>
+
+namespace ksign {
+namespace {
+
+/// The digest of what a module's file holds, decompressed: the same module may be packed in two ways.
+std::vector<std::byte> content_digest(const InputFile& file, std::uint64_t max_payload) {
+    Digest digest(HashAlgorithm::sha256);
+    static_cast<void>(read_payload(file, detect_codec(file), max_payload,
+                                   [&digest](std::span<const std::byte> bytes) { digest.update(bytes); }));
+    return digest.finish();
+}
+
+/// A path below lib/modules/RELEASE without what compression adds: kernel/fs/ext4/ext4.ko.
+std::string without_compression(const std::filesystem::path& path) {
+    std::string text = path.generic_string();
+    for (const std::string_view suffix : {".gz", ".xz", ".zst"}) {
+        if (text.ends_with(suffix)) {
+            text.resize(text.size() - suffix.size());
+            break;
+        }
+    }
+    return text;
+}
+
+class Audit {
+  public:
+    Audit(const Kernel& kernel, const Judge& judge, const AuditOptions& options,
+          const std::function<void(std::size_t, std::size_t)>& progress)
+        : kernel_(kernel), judge_(judge), options_(options), progress_(progress) {}
+
+    [[nodiscard]] AuditResult run() {
+        judge_installed();
+        result_.initramfs = options_.initramfs ? options_.initramfs : find_initramfs(kernel_);
+        if (result_.initramfs) {
+            judge_initramfs(*result_.initramfs);
+        }
+        auto running = read_running_kernel(kernel_.root());
+        if (running && running->release == kernel_.release().text()) {
+            result_.running = std::move(running);
+            judge_loaded();
+        }
+        conclude();
+        return std::move(result_);
+    }
+
+  private:
+    void judge_installed() {
+        std::error_code ignored;
+        if (std::filesystem::is_directory(kernel_.modules_folder(), ignored)) {
+            modules_ = find_modules(kernel_.modules_folder());
+        }
+        if (modules_.empty()) {
+            throw Error(ErrorCode::kernel, "kernel " + kernel_.release().text(),
+                        "has no modules in " + kernel_.modules_folder().string(),
+                        "`ls " + kernel_.modules_folder().parent_path().string() +
+                            "` shows the kernels that there are");
+        }
+        result_.modules = modules_.size();
+        refused_.resize(modules_.size());
+        for (std::size_t index = 0; index < modules_.size(); ++index) {
+            by_path_.emplace(without_compression(modules_[index].lexically_relative(kernel_.modules_folder())), index);
+            by_name_.emplace(module_name(modules_[index]), index);
+        }
+        judge_all(judge_, modules_, options_.threads, options_.max_payload,
+                  [this](std::size_t index, const JudgedModule& judged) {
+                      count(index, judged);
+                      progress_(index + 1, modules_.size());
+                  });
+    }
+
+    void count(std::size_t index, const JudgedModule& judged) {
+        if (judged.verdict) {
+            const Verdict& verdict = *judged.verdict;
+            ++result_.answers[verdict.answer];
+            ++result_.signers[verdict.key.empty() ? verdict.signer : verdict.key];
+            if (verdict.answer != Answer::refused) {
+                return;
+            }
+            refused_[index] = verdict.reason;
+        } else {
+            refused_[index] = judged.error->reason();
+        }
+        result_.troubled.push_back({modules_[index], judged});
+    }
+
+    /// The installed module that one of the initramfs was made from: of the same path, or else of the same name.
+    [[nodiscard]] std::optional<std::size_t> installed_of(const std::string& path) const {
+        const std::string folder = "lib/modules/" + kernel_.release().text() + "/";
+        if (const std::size_t at = path.find(folder); at != std::string::npos) {
+            const auto found = by_path_.find(without_compression(path.substr(at + folder.size())));
+            if (found != by_path_.end()) {
+                return found->second;
+            }
+        }
+        const auto found = by_name_.find(module_name(path));
+        return found == by_name_.end() ? std::nullopt : std::optional(found->second);
+    }
+
+    void judge_initramfs(const std::filesystem::path& file) {
+        try {
+            read_initramfs(file, [&](const std::string& path, std::span<const std::byte> content) {
+                ++result_.initramfs_modules;
+                judge_packed(file, path, content);
+            });
+        } catch (const Error& error) {
+            result_.initramfs_problem = error.what();
+        }
+    }
+
+    void judge_packed(const std::filesystem::path& file, const std::string& path, std::span<const std::byte> content) {
+        InitramfsModule module;
+        module.path = path;
+        const InputFile packed = InputFile::of_bytes(content, file.string() + ":" + path);
+        if (const auto index = installed_of(path)) {
+            module.installed = modules_[*index];
+            module.differs = content_digest(packed, options_.max_payload) !=
+                             content_digest(InputFile::open(module.installed), options_.max_payload);
+        }
+        module.verdict = judge_.judge_bytes(content, packed.path(), options_.max_payload);
+        if (module.differs || module.installed.empty() || module.verdict.answer == Answer::refused) {
+            result_.stale.push_back(std::move(module));
+        }
+    }
+
+    void judge_loaded() {
+        for (const LoadedModule& module : result_.running->modules) {
+            const auto found = by_name_.find(module.name);
+            if (found == by_name_.end()) {
+                result_.loaded.push_back({module, {}, "no file of it is installed any more"});
+            } else if (!refused_[found->second].empty()) {
+                result_.loaded.push_back({module, modules_[found->second], refused_[found->second]});
+            }
+        }
+    }
+
+    void conclude() {
+        const std::string name = kernel_.release().text() + " with module.sig_enforce=1";
+        const auto refused_packed = std::ranges::count_if(
+            result_.stale, [](const InitramfsModule& module) { return module.verdict.answer == Answer::refused; });
+        std::vector<std::string> reasons;
+        const auto add = [&reasons](std::size_t count, const std::string& one, const std::string& many) {
+            if (count > 0) {
+                reasons.push_back(count == 1 ? "one " + one : std::to_string(count) + " " + many);
+            }
+        };
+        add(result_.troubled.size(), "installed module would be refused", "installed modules would be refused");
+        add(static_cast<std::size_t>(refused_packed), "module in the initramfs would be refused",
+            "modules in the initramfs would be refused");
+        add(std::ranges::count_if(result_.loaded, [](const RefusedAtBoot& module) { return !module.file.empty(); }) > 0
+                ? result_.loaded.size()
+                : 0,
+            "of the modules that are loaded now would not load again",
+            "of the modules that are loaded now would not load again");
+        if (!result_.initramfs_problem.empty()) {
+            reasons.push_back("the initramfs can't be read: " + result_.initramfs_problem);
+        }
+        result_.safe = reasons.empty();
+        if (result_.safe) {
+            result_.sentence =
+                "It is safe to boot " + name + ": all " + std::to_string(result_.modules) + " installed modules load" +
+                (result_.initramfs ? ", and the " + std::to_string(result_.initramfs_modules) + " in the initramfs do"
+                                   : "; no initramfs was found") +
+                ".";
+            return;
+        }
+        result_.sentence = "It is not safe to boot " + name + ": ";
+        for (std::size_t index = 0; index < reasons.size(); ++index) {
+            result_.sentence += (index == 0 ? "" : index + 1 == reasons.size() ? ", and " : ", ") + reasons[index];
+        }
+        result_.sentence += ".";
+    }
+
+    const Kernel& kernel_;
+    const Judge& judge_;
+    const AuditOptions& options_;
+    const std::function<void(std::size_t, std::size_t)>& progress_;
+    std::vector<std::filesystem::path> modules_;
+    std::vector<std::string> refused_; ///< Why, for each module; empty if it loads.
+    std::map<std::string, std::size_t> by_path_;
+    std::map<std::string, std::size_t> by_name_;
+    AuditResult result_;
+};
+
+} // namespace
+
+std::optional<std::filesystem::path> find_initramfs(const Kernel& kernel) {
+    const std::string& release = kernel.release().text();
+    const std::filesystem::path boot = kernel.root() / "boot";
+    std::vector<std::filesystem::path> candidates{boot / ("initrd.img-" + release),
+                                                  boot / ("initramfs-" + release + ".img"),
+                                                  kernel.modules_folder() / "initrd", boot / ("initrd-" + release)};
+    std::ifstream package(resolve_in_root(kernel.root(), kernel.modules_folder() / "pkgbase"));
+    std::string name;
+    if (std::getline(package, name) && !name.empty() && name.find('/') == std::string::npos) {
+        candidates.push_back(boot / ("initramfs-" + name + ".img"));
+    }
+    for (const std::filesystem::path& candidate : candidates) {
+        const std::filesystem::path file = resolve_in_root(kernel.root(), candidate);
+        std::error_code ignored;
+        if (std::filesystem::is_regular_file(file, ignored)) {
+            return file;
+        }
+    }
+    return std::nullopt;
+}
+
+AuditResult audit_kernel(const Kernel& kernel, const Judge& judge, const AuditOptions& options,
+                         const std::function<void(std::size_t, std::size_t)>& progress) {
+    return Audit(kernel, judge, options, progress).run();
+}
+
+} // namespace ksign

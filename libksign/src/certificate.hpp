@@ -1,0 +1,26 @@
+// X.509 certificates: reading them, and their fields as people and modinfo write them.
+#pragma once
+
+#include "openssl.hpp"
+
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace ksign {
+
+/// Reads a certificate in DER or PEM; told apart by content, as sign-file does. A PEM file may hold a key as well.
+/// A pkcs11: URI in the path's place is read from its token, if that gives it without a PIN or the URI has one.
+/// Throws Error (certificate).
+[[nodiscard]] CertificateHandle read_certificate(const std::filesystem::path& path);
+
+/// A name's common name; its whole text where it has none.
+[[nodiscard]] std::string display_name(const X509_NAME* name);
+
+/// "0A:1B:…", as modinfo prints sig_key.
+[[nodiscard]] std::string colon_hex(std::span<const unsigned char> bytes);
+
+/// A serial number in colon_hex, as kmod writes it: without the zero byte that DER puts before a set top bit.
+[[nodiscard]] std::string serial_text(const ASN1_INTEGER* serial);
+
+} // namespace ksign

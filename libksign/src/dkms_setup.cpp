@@ -1,0 +1,249 @@
+#include <ksign/dkms_setup.hpp>
+
+#include "file.hpp"
+
+#include <ksign/error.hpp>
+#include <ksign/kernel.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <charconv>
+
+namespace ksign {
+namespace {
+
+constexpr std::size_t largest_conf = std::size_t{1} << 20U;
+constexpr std::string_view mark =
+    "# Added by `ksign dkms enable --append`; `ksign dkms disable` takes it away again.\n";
+
+bool is_there(const std::filesystem::path& file) {
+    std::error_code ignored;
+    return std::filesystem::exists(std::filesystem::symlink_status(file, ignored));
+}
+
+bool is_link(const std::filesystem::path& file) {
+    std::error_code ignored;
+    return std::filesystem::is_symlink(file, ignored);
+}
+
+std::string read_conf(const std::filesystem::path& file) {
+    const std::vector<std::byte> bytes = read_small_file(file, largest_conf);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// Replaces a file's content, its owner and mode kept.
+void write_conf(const std::filesystem::path& file, const std::string& text) {
+    const InputFile old = InputFile::open_locked(file);
+    ReplacementFile replacement(old);
+    replacement.write({reinterpret_cast<const std::byte*>(text.data()), text.size()});
+    old.expect_unchanged();
+    replacement.commit();
+}
+
+std::string sourcing_line(const std::filesystem::path& source) {
+    return ". " + source.string() + '\n';
+}
+
+/// Where a line that sources a file begins, its mark included; npos if there is none.
+std::size_t find_line(const std::string& text, const std::filesystem::path& source) {
+    const std::string line = sourcing_line(source);
+    for (std::size_t at = text.find(line); at != std::string::npos; at = text.find(line, at + 1)) {
+        if (at == 0 || text[at - 1] == '\n') {
+            return at;
+        }
+    }
+    return std::string::npos;
+}
+
+std::filesystem::path link_target(const std::filesystem::path& root, const std::filesystem::path& file,
+                                  const std::filesystem::path& source) {
+    const std::filesystem::path place = "/" / file.parent_path().lexically_relative(root);
+    return *std::next(source.begin()) == "etc" ? source.lexically_relative(place) : source;
+}
+
+} // namespace
+
+std::optional<DkmsVersion> DkmsVersion::of(std::string_view text) {
+    const auto is_digit = [](unsigned char letter) { return std::isdigit(letter) != 0; };
+    const char* const end = text.data() + text.size();
+    const char* at = std::find_if(text.data(), end, is_digit);
+    DkmsVersion version;
+    for (std::size_t index = 0; index < version.numbers.size(); ++index) {
+        const auto [last, why] = std::from_chars(at, end, version.numbers[index]);
+        if (why != std::errc()) {
+            // A third number may be missing.
+            return index == 2 ? std::optional(version) : std::nullopt;
+        }
+        at = last != end && *last == '.' ? last + 1 : last;
+    }
+    return version;
+}
+
+std::string DkmsVersion::text() const {
+    return std::to_string(numbers[0]) + '.' + std::to_string(numbers[1]) + '.' + std::to_string(numbers[2]);
+}
+
+DkmsSetup::DkmsSetup(std::filesystem::path root, std::filesystem::path kernel_sign, std::filesystem::path framework)
+    : root_(std::move(root)), kernel_sign_(std::move(kernel_sign)), framework_(std::move(framework)) {}
+
+std::filesystem::path DkmsSetup::package_file(const std::string& package) const {
+    if (package.empty() || package.front() == '.' || package.find_first_of("/ \t\n") != std::string::npos) {
+        throw Error(ErrorCode::usage, "'" + package + "'", "is no name of a DKMS package", "`dkms status` shows them");
+    }
+    return folder() / (package + ".conf");
+}
+
+std::filesystem::path DkmsSetup::native_file(const std::optional<DkmsVersion>& version) const {
+    return version && version->is_before(3, 0, 4) ? folder() / "framework.conf"
+                                                  : folder() / "framework.conf.d/ksign.conf";
+}
+
+const std::filesystem::path& DkmsSetup::source_of(const std::filesystem::path& file) const {
+    return file.filename() == "framework.conf" || file.parent_path().filename() == "framework.conf.d" ? framework_
+                                                                                                      : kernel_sign_;
+}
+
+DkmsHold DkmsSetup::hold(const std::filesystem::path& file) const {
+    const std::filesystem::path& source = source_of(file);
+    if (is_link(file)) {
+        return resolve_in_root(root_, file) == resolve_in_root(root_, root_ / source.relative_path())
+                   ? DkmsHold::link
+                   : DkmsHold::foreign;
+    }
+    return is_there(file) && find_line(read_conf(file), source) != std::string::npos ? DkmsHold::line : DkmsHold::none;
+}
+
+std::vector<std::string> DkmsSetup::enabled_packages() const {
+    std::vector<std::string> packages;
+    std::error_code not_there;
+    for (const auto& entry : std::filesystem::directory_iterator(folder(), not_there)) {
+        const std::filesystem::path& file = entry.path();
+        if (file.extension() != ".conf" || file.filename() == "framework.conf" ||
+            file.filename() == kernel_sign_.filename()) {
+            continue;
+        }
+        std::error_code ignored;
+        if (!is_link(file) && !std::filesystem::is_regular_file(file, ignored)) {
+            continue;
+        }
+        const DkmsHold how = hold(file);
+        if (how == DkmsHold::link || how == DkmsHold::line) {
+            packages.push_back(file.stem().string());
+        }
+    }
+    std::ranges::sort(packages);
+    return packages;
+}
+
+DkmsChange DkmsSetup::enable_file(const std::filesystem::path& file, const std::filesystem::path& source, bool append,
+                                  bool may_link) const {
+    if (!is_there(root_ / source.relative_path())) {
+        throw Error(ErrorCode::system, (root_ / source.relative_path()).string(), "is not there",
+                    "install ksign anew: it brings this file");
+    }
+    const DkmsHold how = hold(file);
+    if (how == DkmsHold::link || how == DkmsHold::line) {
+        return DkmsChange::none;
+    }
+    if (how == DkmsHold::foreign) {
+        std::error_code ignored;
+        throw Error(ErrorCode::usage, file.string(),
+                    "is a link to " + std::filesystem::read_symlink(file, ignored).string() + ", and was left as it is",
+                    "remove the link if it is of no use any more, or add to the end of that file: . " +
+                        source.string());
+    }
+    if (!is_there(file) && may_link) {
+        std::error_code why;
+        std::filesystem::create_directories(file.parent_path(), why);
+        const std::filesystem::path target = link_target(root_, file, source);
+        if (why || ::symlink(target.c_str(), file.c_str()) != 0) {
+            throw Error::from_errno(file.string(), "make a link", why ? why.value() : errno);
+        }
+        sync_folder(file.parent_path(), file.string());
+        return DkmsChange::linked;
+    }
+    if (!append) {
+        throw Error(ErrorCode::usage, file.string(), "is your own, and was left as it is",
+                    "add this line to its end, which --append does: . " + source.string());
+    }
+    std::string text = is_there(file) ? read_conf(file) : std::string();
+    text += text.empty() || text.back() == '\n' ? "" : "\n";
+    text.append(mark).append(sourcing_line(source));
+    write_conf(file, text);
+    return DkmsChange::appended;
+}
+
+DkmsChange DkmsSetup::enable(const std::string& package, bool append) const {
+    return enable_file(package_file(package), kernel_sign_, append, true);
+}
+
+DkmsChange DkmsSetup::enable_native(const std::optional<DkmsVersion>& version, bool append) const {
+    const std::filesystem::path file = native_file(version);
+    return enable_file(file, framework_, append, file.filename() != "framework.conf");
+}
+
+DkmsChange DkmsSetup::disable_file(const std::filesystem::path& file) const {
+    const DkmsHold how = hold(file);
+    if (how == DkmsHold::link) {
+        if (::unlink(file.c_str()) != 0) {
+            throw Error::from_errno(file.string(), "remove", errno);
+        }
+        sync_folder(file.parent_path(), file.string());
+        return DkmsChange::unlinked;
+    }
+    if (how != DkmsHold::line) {
+        return DkmsChange::none;
+    }
+    const std::filesystem::path& source = source_of(file);
+    std::string text = read_conf(file);
+    std::size_t at = find_line(text, source);
+    std::size_t length = sourcing_line(source).size();
+    if (at < mark.size() || text.compare(at - mark.size(), mark.size(), mark) != 0) {
+        throw Error(ErrorCode::usage, file.string(), "has a line of your own that sources " + source.string(),
+                    "take it away by hand; only what `ksign dkms enable --append` wrote is taken away");
+    }
+    at -= mark.size();
+    length += mark.size();
+    write_conf(file, text.erase(at, length));
+    return DkmsChange::taken_out;
+}
+
+DkmsChange DkmsSetup::disable(const std::string& package) const {
+    return disable_file(package_file(package));
+}
+
+std::vector<std::pair<std::filesystem::path, DkmsChange>> DkmsSetup::disable_native() const {
+    std::vector<std::pair<std::filesystem::path, DkmsChange>> changes;
+    for (const std::filesystem::path& file : {folder() / "framework.conf.d/ksign.conf", folder() / "framework.conf"}) {
+        if (const DkmsChange change = disable_file(file); change != DkmsChange::none) {
+            changes.emplace_back(file, change);
+        }
+    }
+    return changes;
+}
+
+std::vector<DkmsPackage> find_dkms_packages(const std::filesystem::path& root) {
+    const std::filesystem::path tree = root / "var/lib/dkms";
+    std::vector<DkmsPackage> packages;
+    std::error_code why;
+    for (std::filesystem::directory_iterator package(tree, why), end; !why && package != end; package.increment(why)) {
+        std::error_code not_a_folder;
+        for (const auto& version : std::filesystem::directory_iterator(package->path(), not_a_folder)) {
+            // What a package's version always has (dkms: add_module()).
+            if (is_there(version.path() / "source")) {
+                packages.push_back(
+                    {package->path().filename().string(), version.path().filename().string(), version.path()});
+            }
+        }
+    }
+    if (why && why.value() != ENOENT) {
+        throw Error::from_errno(tree.string(), "read the folder", why.value());
+    }
+    std::ranges::sort(packages, {}, &DkmsPackage::folder);
+    return packages;
+}
+
+} // namespace ksign

@@ -1,0 +1,268 @@
+#include <ksign/dkms_survey.hpp>
+
+#include "file.hpp"
+
+#include <ksign/error.hpp>
+#include <ksign/kernel.hpp>
+#include <ksign/key_folder.hpp>
+#include <ksign/key_store.hpp>
+#include <ksign/sign.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace ksign {
+namespace {
+
+constexpr std::size_t largest_conf = std::size_t{1} << 20U;
+
+/// What a line of a shell's file assigns to a variable; nothing if none does. Files are not run, only looked through.
+std::optional<std::string> assigned(const std::filesystem::path& file, const std::string& name) {
+    std::optional<std::string> value;
+    try {
+        const std::vector<std::byte> bytes = read_small_file(file, largest_conf);
+        std::istringstream lines(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+        for (std::string line; std::getline(lines, line);) {
+            const std::size_t start = line.find_first_not_of(" \t");
+            if (start != std::string::npos && line.compare(start, name.size() + 1, name + '=') == 0) {
+                value = line.substr(start + name.size() + 1);
+                std::erase_if(*value, [](char letter) { return letter == '"' || letter == '\''; });
+            }
+        }
+    } catch (const Error&) {
+        return std::nullopt; // not there: it assigns nothing
+    }
+    return value;
+}
+
+std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder) {
+    std::vector<std::filesystem::path> entries;
+    std::error_code not_there;
+    for (const auto& entry : std::filesystem::directory_iterator(folder, not_there)) {
+        entries.push_back(entry.path());
+    }
+    std::ranges::sort(entries);
+    return entries;
+}
+
+class Surveyor {
+  public:
+    Surveyor(const DkmsSetup& setup, const std::optional<DkmsVersion>& version,
+             const std::optional<std::filesystem::path>& certificate)
+        : setup_(setup), certificate_(certificate) {
+        survey_.version = version;
+    }
+
+    DkmsSurvey survey() {
+        survey_framework();
+        std::vector<std::string> known;
+        for (const DkmsPackage& package : find_dkms_packages(setup_.root())) {
+            known.push_back(package.name);
+            survey_.packages.push_back(survey_package(package));
+        }
+        for (const std::string& name : setup_.enabled_packages()) {
+            // NAME-VERSION.conf and the like are DKMS's as well.
+            const bool is_known = std::ranges::any_of(known, [&name](const std::string& package) {
+                return name == package || name.starts_with(package + '-');
+            });
+            if (!is_known) {
+                survey_.problems.push_back(setup_.package_file(name).string() +
+                                           " is for a package that DKMS does not know: ksign dkms disable " + name);
+            }
+        }
+        const bool any = std::ranges::any_of(survey_.packages, &DkmsPackageSurvey::post_build);
+        if (survey_.native && any) {
+            survey_.notes.emplace_back("both ways are on: DKMS has ksign sign, compresses, and has it look once more, "
+                                       "which mends what an old DKMS compressed wrong");
+        }
+        return std::move(survey_);
+    }
+
+  private:
+    [[nodiscard]] bool is_before(int major, int minor, int patch) const {
+        return survey_.version && survey_.version->is_before(major, minor, patch);
+    }
+
+    void survey_framework() {
+        const std::filesystem::path main = setup_.folder() / "framework.conf";
+        const std::filesystem::path drop_in = setup_.folder() / "framework.conf.d/ksign.conf";
+        const bool has_folder = !is_before(3, 0, 4);
+        const auto holds = [this](const std::filesystem::path& file) {
+            const DkmsHold how = setup_.hold(file);
+            return how == DkmsHold::link || how == DkmsHold::line;
+        };
+        const bool by_drop_in = holds(drop_in);
+        std::error_code ignored;
+        survey_.native = holds(main) || (by_drop_in && has_folder);
+        if (by_drop_in && !std::filesystem::exists(resolve_in_root(setup_.root(), drop_in), ignored)) {
+            survey_.native = false;
+            survey_.problems.push_back(drop_in.string() +
+                                       " leads to nothing: install ksign anew, or ksign dkms disable "
+                                       "--native");
+        } else if (by_drop_in && !has_folder) {
+            survey_.problems.push_back(drop_in.string() + " is without effect: DKMS " + survey_.version->text() +
+                                       " does not read that folder; ksign dkms enable --native --append");
+        }
+        std::vector<std::filesystem::path> files{main};
+        for (const std::filesystem::path& file : sorted_entries(setup_.folder() / "framework.conf.d")) {
+            if (file.extension() == ".conf" && file != drop_in) {
+                files.push_back(file);
+            }
+        }
+        for (const std::filesystem::path& file : files) {
+            survey_settings(file, by_drop_in && has_folder, drop_in);
+        }
+    }
+
+    void survey_settings(const std::filesystem::path& file, bool by_drop_in, const std::filesystem::path& drop_in) {
+        // dkms 3.0.4 replaced sign_tool by sign_file.
+        if (assigned(file, "sign_tool") && !is_before(3, 0, 4)) {
+            survey_.problems.push_back(file.string() + " sets sign_tool, which DKMS reads no more since 3.0.4: use "
+                                                       "sign_file (ksign dkms enable --native)");
+        }
+        if (assigned(file, "sign_file") && is_before(3, 0, 4)) {
+            survey_.problems.push_back(file.string() + " sets sign_file, which DKMS " + survey_.version->text() +
+                                       " does not read yet: use sign_tool (ksign dkms enable --native --append)");
+        }
+        for (const char* name : {"sign_file", "mok_signing_key", "mok_certificate"}) {
+            const auto value = assigned(file, name);
+            if (!value || !by_drop_in) {
+                continue;
+            }
+            // framework.conf is read first, the folder's files by name.
+            const bool wins = file.filename() != "framework.conf" && file > drop_in;
+            survey_.problems.push_back(file.string() + " sets " + name + "=" + *value +
+                                       (wins ? ", over what ksign's " + drop_in.filename().string() + " sets"
+                                             : ", without effect: " + drop_in.string() + " sets it after that"));
+        }
+    }
+
+    DkmsPackageSurvey survey_package(const DkmsPackage& package) {
+        DkmsPackageSurvey found;
+        found.package = package;
+        try {
+            const DkmsHold how = setup_.hold(setup_.package_file(package.name));
+            found.post_build = how == DkmsHold::link || how == DkmsHold::line;
+            survey_confs(found, how);
+            survey_builds(found);
+        } catch (const Error& error) {
+            found.problems.emplace_back(error.what());
+        }
+        if (!found.post_build && !survey_.native) {
+            found.problems.push_back("DKMS does not call ksign for it: ksign dkms enable " + package.name);
+        }
+        return found;
+    }
+
+    /// read_conf() of dkms: the more special file is sourced later.
+    void survey_confs(DkmsPackageSurvey& found, DkmsHold how) {
+        const DkmsPackage& package = found.package;
+        const std::filesystem::path file = setup_.package_file(package.name);
+        std::error_code ignored;
+        if (how == DkmsHold::link && !std::filesystem::exists(resolve_in_root(setup_.root(), file), ignored)) {
+            found.post_build = false;
+            found.problems.push_back(file.string() + " leads to nothing: install ksign anew, or ksign dkms disable " +
+                                     package.name);
+        }
+        for (const std::filesystem::path& other : sorted_entries(setup_.folder())) {
+            const std::string name = other.filename().string();
+            const bool is_later = name.starts_with(package.name + "--") ||
+                                  name == package.name + '-' + package.version + ".conf" ||
+                                  name.starts_with(package.name + '-' + package.version + '-');
+            if (!is_later || other.extension() != ".conf") {
+                continue;
+            }
+            const DkmsHold hold = setup_.hold(other);
+            if (hold == DkmsHold::link || hold == DkmsHold::line) {
+                found.post_build = true;
+            } else if (found.post_build && assigned(other, "POST_BUILD")) {
+                found.problems.push_back(other.string() +
+                                         " sets POST_BUILD after ksign, which is not called then: add to its end: . " +
+                                         (setup_.folder() / "kernel-sign.conf").string());
+            }
+        }
+        // run_build_script() of dkms 3.4 looks for POST_BUILD in /etc/dkms/MODULE first.
+        const auto own = assigned(package.folder / "source/dkms.conf", "POST_BUILD");
+        if (own && !is_before(3, 4, 0) && !own->empty()) {
+            const std::filesystem::path script = setup_.folder() / package.name / own->substr(0, own->find(' '));
+            if (::access(script.c_str(), X_OK) == 0) {
+                survey_.notes.push_back(script.string() + " is run in place of the package's own " + *own +
+                                        " (DKMS 3.4 and newer)");
+            }
+        }
+    }
+
+    void survey_builds(DkmsPackageSurvey& found) {
+        for (const std::filesystem::path& release : sorted_entries(found.package.folder)) {
+            for (const std::filesystem::path& architecture : sorted_entries(release)) {
+                std::error_code ignored;
+                if (std::filesystem::is_directory(architecture / "module", ignored) &&
+                    !std::filesystem::is_symlink(release, ignored)) {
+                    found.builds.push_back(survey_build(release.filename().string(), architecture));
+                }
+            }
+        }
+    }
+
+    DkmsBuild survey_build(const std::string& release, const std::filesystem::path& folder) {
+        DkmsBuild build;
+        build.release = release;
+        build.architecture = folder.filename().string();
+        const std::string serial = serial_of_key(build);
+        for (const std::filesystem::path& module : find_modules(folder / "module")) {
+            ++build.modules;
+            try {
+                const ModuleDescription description = describe_module(module);
+                if (description.signatures.empty()) {
+                    ++build.unsigned_modules;
+                    continue;
+                }
+                const SignatureDescription& last = description.signatures.front();
+                const std::string signer = last.signer + ", serial " + last.serial;
+                if (std::ranges::find(build.signers, signer) == build.signers.end()) {
+                    build.signers.push_back(signer);
+                }
+                if (!serial.empty() && last.serial != serial) {
+                    ++build.stale_modules;
+                }
+            } catch (const Error& error) {
+                build.problems.emplace_back(error.what());
+            }
+        }
+        return build;
+    }
+
+    /// The serial number of the key that this kernel's modules would be signed with now; empty if there is none.
+    [[nodiscard]] std::string serial_of_key(DkmsBuild& build) const {
+        try {
+            const Kernel kernel(KernelRelease(build.release), setup_.root());
+            if (const auto own = find_kernel_key(kernel)) {
+                build.key_origin = own->origin;
+                return describe_certificate(own->certificate).serial;
+            }
+            if (certificate_) {
+                build.key_origin = certificate_->string();
+                return describe_certificate(*certificate_).serial;
+            }
+            build.problems.emplace_back("there is no key for this kernel: nothing is signed for it");
+        } catch (const Error& error) {
+            build.problems.emplace_back(error.what());
+        }
+        return {};
+    }
+
+    const DkmsSetup& setup_;
+    const std::optional<std::filesystem::path>& certificate_;
+    DkmsSurvey survey_;
+};
+
+} // namespace
+
+DkmsSurvey survey_dkms(const DkmsSetup& setup, const std::optional<DkmsVersion>& version,
+                       const std::optional<std::filesystem::path>& certificate) {
+    return Surveyor(setup, version, certificate).survey();
+}
+
+} // namespace ksign

@@ -1,0 +1,100 @@
+#include "firmware.hpp"
+
+#include "file.hpp"
+#include "kernel_certificate.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace ksign {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+
+constexpr std::size_t largest_variable = std::size_t{16} << 20U;
+
+bool file_exists(const std::filesystem::path& file) {
+    std::error_code ignored;
+    return std::filesystem::exists(file, ignored);
+}
+
+std::vector<std::byte> read(const std::filesystem::path& file, std::size_t skip) {
+    std::vector<std::byte> bytes = read_small_file(file, largest_variable);
+    bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(std::min(skip, bytes.size())));
+    return bytes;
+}
+
+std::uint32_t little_endian_32(Bytes bytes) {
+    std::uint32_t value = 0;
+    for (std::size_t index = 0; index < 4; ++index) {
+        value |= std::to_integer<std::uint32_t>(bytes[index]) << (8U * index);
+    }
+    return value;
+}
+
+} // namespace
+
+Firmware::Firmware(const std::filesystem::path& root)
+    : variables_(root / "sys/firmware/efi/efivars"), mok_(root / "sys/firmware/efi/mok-variables") {}
+
+std::optional<std::vector<std::byte>> Firmware::variable(const std::string& name, const char* guid) const {
+    // shim's table of MOK variables comes first (load_moklist_certs()).
+    if (guid == shim_guid && file_exists(mok_ / name)) {
+        return read(mok_ / name, 0);
+    }
+    constexpr std::size_t attributes = 4; // efivarfs puts them before the content
+    return file_exists(variables_ / (name + guid)) ? std::optional(read(variables_ / (name + guid), attributes))
+                                                   : std::nullopt;
+}
+
+bool Firmware::is_there() const {
+    return file_exists(variables_);
+}
+
+bool Firmware::is_secure() const {
+    const auto value = variable("SecureBoot", global_guid);
+    return value && !value->empty() && value->front() == std::byte{1};
+}
+
+bool for_each_signature(Bytes bytes, const std::function<void(const Guid&, Bytes)>& handle) {
+    constexpr std::size_t list_header = 28; // type, size of the list, of a further header, of each entry
+    constexpr std::size_t owner = 16;
+    while (!bytes.empty()) {
+        if (bytes.size() < list_header) {
+            return false;
+        }
+        Guid type{};
+        std::memcpy(type.data(), bytes.data(), type.size());
+        const std::size_t size = little_endian_32(bytes.subspan(16));
+        const std::size_t header = little_endian_32(bytes.subspan(20));
+        const std::size_t entry = little_endian_32(bytes.subspan(24));
+        if (size < list_header || size > bytes.size() || header > size - list_header || entry <= owner) {
+            return false;
+        }
+        Bytes entries = bytes.subspan(list_header + header, size - list_header - header);
+        for (; entries.size() >= entry; entries = entries.subspan(entry)) {
+            handle(type, entries.subspan(owner, entry - owner));
+        }
+        if (!entries.empty()) {
+            return false;
+        }
+        bytes = bytes.subspan(size);
+    }
+    return true;
+}
+
+Keyring machine_owner_keyring(const std::optional<KernelConfig>& config, const Firmware& firmware,
+                              const KernelCertificate& certificate) {
+    const auto is_set = [&config](std::string_view option) { return config && config->enabled(option); };
+    if ((config && !is_set("INTEGRITY_MACHINE_KEYRING")) || !firmware.variable("MokListTrustedRT", shim_guid)) {
+        return Keyring::platform;
+    }
+    const auto& parts = certificate.parts();
+    const bool is_barred = (is_set("INTEGRITY_CA_MACHINE_KEYRING") && !(parts.is_ca && parts.signs_certificates)) ||
+                           (is_set("INTEGRITY_CA_MACHINE_KEYRING_MAX") && parts.signs_data);
+    return is_barred ? Keyring::platform : Keyring::machine;
+}
+
+} // namespace ksign

@@ -1,0 +1,203 @@
+#include "handed_module.hpp"
+
+#include "module_signature.hpp"
+
+#include <elf.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <string_view>
+
+namespace ksign {
+namespace {
+
+// What asn1_ber_decoder() takes of a signature, and what follows it.
+constexpr std::size_t tail_size = std::numeric_limits<std::uint16_t>::max() + trailer_size;
+
+constexpr std::string_view vermagic_name = "vermagic=";
+constexpr std::size_t longest_vermagic = 256;
+constexpr std::size_t largest_modinfo = std::size_t{1} << 20U;
+
+/// The value in a text that begins with "vermagic=".
+std::string vermagic_at(std::string_view text) {
+    text.remove_prefix(vermagic_name.size());
+    text = text.substr(0, longest_vermagic);
+    return std::string(text.substr(0, text.find('\0')));
+}
+
+/// Finds .modinfo by the section headers, for 64-bit modules of this machine's byte order: all that a plain file costs
+/// is three reads. Others are searched for as compressed ones are.
+class SectionFinder {
+  public:
+    SectionFinder(const InputFile& file, std::span<const std::byte> head) : file_(file) {
+        if (head.size() >= sizeof(header_)) {
+            std::memcpy(&header_, head.data(), sizeof(header_));
+        }
+    }
+    /// The section's content; empty if there is none, or it is too large to be one.
+    [[nodiscard]] std::vector<std::byte> content_of(std::string_view wanted) const {
+        constexpr unsigned char native = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
+        const bool readable = std::memcmp(static_cast<const void*>(header_.e_ident), ELFMAG, SELFMAG) == 0 &&
+                              header_.e_ident[EI_CLASS] == ELFCLASS64 && header_.e_ident[EI_DATA] == native &&
+                              header_.e_shentsize == sizeof(Elf64_Shdr) && header_.e_shstrndx < header_.e_shnum &&
+                              header_.e_shoff < file_.size();
+        if (!readable) {
+            return {};
+        }
+        std::vector<Elf64_Shdr> sections(header_.e_shnum);
+        if (file_.read_at(header_.e_shoff, std::as_writable_bytes(std::span(sections))) !=
+            sections.size() * sizeof(Elf64_Shdr)) {
+            return {};
+        }
+        const std::vector<std::byte> names = read(sections[header_.e_shstrndx]);
+        for (const Elf64_Shdr& section : sections) {
+            if (section.sh_name < names.size() && name_at(names, section.sh_name) == wanted) {
+                return read(section);
+            }
+        }
+        return {};
+    }
+
+  private:
+    static std::string_view name_at(std::span<const std::byte> names, std::size_t at) {
+        const std::string_view rest(reinterpret_cast<const char*>(names.data()) + at, names.size() - at);
+        return rest.substr(0, rest.find('\0'));
+    }
+    [[nodiscard]] std::vector<std::byte> read(const Elf64_Shdr& section) const {
+        if (section.sh_size > largest_modinfo || section.sh_offset >= file_.size()) {
+            return {};
+        }
+        std::vector<std::byte> content(section.sh_size);
+        content.resize(file_.read_at(section.sh_offset, content));
+        return content;
+    }
+
+    const InputFile& file_;
+    Elf64_Ehdr header_{};
+};
+
+} // namespace
+
+HandedModule::HandedModule(const InputFile& file, const Codec& codec, bool by_kernel, HashAlgorithm expected,
+                           std::uint64_t max_payload)
+    : file_(file), codec_(codec), by_kernel_(by_kernel), max_payload_(max_payload), expected_(expected) {
+    if (codec.kind == ContainerKind::plain) {
+        read_plain();
+    } else {
+        read_stream(expected);
+    }
+}
+
+void HandedModule::read_plain() {
+    size_ = file_.size();
+    if (size_ > max_payload_) {
+        throw Error(ErrorCode::limit, file_.path().string(),
+                    "holds more than " + std::to_string(max_payload_) + " bytes of module",
+                    "if a module of that size is what you expect, raise the limit with --max-size, or max-size in "
+                    "ksign.conf");
+    }
+    head_.resize(sizeof(Elf64_Ehdr));
+    head_.resize(file_.read_at(0, head_));
+    tail_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(size_, tail_size)));
+    tail_.resize(file_.read_at(size_ - tail_.size(), tail_));
+    search_vermagic(SectionFinder(file_, head_).content_of(".modinfo"));
+}
+
+LoadObstacle HandedModule::decode(const ByteSink& sink) const {
+    const std::string subject = file_.path().string();
+    const ByteSource source = file_.source();
+    return read_payload({source, sink, subject, nullptr, by_kernel_}, codec_, max_payload_);
+}
+
+void HandedModule::read_stream(HashAlgorithm expected) {
+    running_.emplace(expected);
+    const ByteSink take = [this](std::span<const std::byte> bytes) {
+        size_ += bytes.size();
+        if (head_.size() < sizeof(Elf64_Ehdr)) {
+            const auto missing = bytes.first(std::min(bytes.size(), sizeof(Elf64_Ehdr) - head_.size()));
+            head_.insert(head_.end(), missing.begin(), missing.end());
+        }
+        search_vermagic(bytes);
+        tail_.insert(tail_.end(), bytes.begin(), bytes.end());
+        if (tail_.size() > tail_size + chunk_size) {
+            const std::size_t ready = tail_.size() - tail_size;
+            running_->update(std::span(tail_).first(ready));
+            tail_.erase(tail_.begin(), tail_.begin() + static_cast<std::ptrdiff_t>(ready));
+        }
+    };
+    obstacle_ = decode(take);
+}
+
+/// Looks through the next bytes of a stream, or through all of .modinfo.
+void HandedModule::search_vermagic(std::span<const std::byte> bytes) {
+    if (!vermagic_.empty()) {
+        return;
+    }
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    // Across the border of two chunks first.
+    if (!vermagic_start_.empty()) {
+        vermagic_start_ += text.substr(0, longest_vermagic);
+        const std::size_t found = vermagic_start_.find(vermagic_name);
+        vermagic_ =
+            found == std::string::npos ? std::string() : vermagic_at(std::string_view(vermagic_start_).substr(found));
+    }
+    const void* found = vermagic_.empty() && !text.empty()
+                            ? ::memmem(text.data(), text.size(), vermagic_name.data(), vermagic_name.size())
+                            : nullptr;
+    if (found != nullptr) {
+        vermagic_ = vermagic_at(text.substr(static_cast<std::size_t>(static_cast<const char*>(found) - text.data())));
+    }
+    vermagic_start_ = text.substr(text.size() - std::min(text.size(), vermagic_name.size() + longest_vermagic));
+}
+
+void HandedModule::stream(std::uint64_t payload_size, const ByteSink& sink) const {
+    std::uint64_t left = payload_size;
+    const ByteSink keep = [&left, &sink](std::span<const std::byte> bytes) {
+        const auto part = bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(left, bytes.size())));
+        left -= part.size();
+        if (!part.empty()) {
+            sink(part);
+        }
+    };
+    if (codec_.kind != ContainerKind::plain) {
+        static_cast<void>(decode(keep));
+    } else {
+        std::vector<std::byte> chunk(chunk_size);
+        std::uint64_t position = 0;
+        while (left > 0) {
+            const std::size_t got = file_.read_at(position, chunk);
+            if (got == 0) {
+                break;
+            }
+            position += got;
+            keep(std::span(chunk).first(got));
+        }
+    }
+    if (left != 0) {
+        throw Error(ErrorCode::system, file_.path().string(), "became shorter while it was read");
+    }
+}
+
+std::vector<std::byte> HandedModule::digest(HashAlgorithm hash, std::uint64_t payload_size) {
+    const std::uint64_t before_tail = size_ - tail_.size();
+    if (running_ && hash == expected_ && payload_size >= before_tail) {
+        running_->update(std::span(tail_).first(static_cast<std::size_t>(payload_size - before_tail)));
+        auto value = running_->finish();
+        running_.reset();
+        return value;
+    }
+    Digest digest(hash);
+    stream(payload_size, [&digest](std::span<const std::byte> bytes) { digest.update(bytes); });
+    return digest.finish();
+}
+
+std::vector<std::byte> HandedModule::bytes(std::uint64_t payload_size) const {
+    std::vector<std::byte> all;
+    stream(payload_size,
+           [&all](std::span<const std::byte> bytes) { all.insert(all.end(), bytes.begin(), bytes.end()); });
+    return all;
+}
+
+} // namespace ksign

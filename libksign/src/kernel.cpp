@@ -1,0 +1,238 @@
+#include <ksign/kernel.hpp>
+
+#include <ksign/error.hpp>
+
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <deque>
+#include <fstream>
+#include <map>
+#include <utility>
+
+namespace ksign {
+namespace {
+
+constexpr std::array<std::string_view, 4> module_suffixes{".ko", ".ko.gz", ".ko.xz", ".ko.zst"};
+
+/// A file's name without a module's suffix; nothing if it has none.
+std::optional<std::string> stem_of_module(const std::filesystem::path& path) {
+    const std::string name = path.filename().string();
+    for (const std::string_view suffix : module_suffixes) {
+        if (name.size() > suffix.size() && name.ends_with(suffix)) {
+            return name.substr(0, name.size() - suffix.size());
+        }
+    }
+    return std::nullopt;
+}
+
+Error folder_failure(const std::filesystem::path& folder, const std::error_code& why) {
+    return Error::from_errno(folder.string(), "read the folder", why.value());
+}
+
+} // namespace
+
+KernelRelease::KernelRelease(std::string text) : text_(std::move(text)) {
+    if (text_.empty() || text_ == "." || text_ == ".." || text_.find('/') != std::string::npos) {
+        throw Error(ErrorCode::usage, "'" + text_ + "'", "is not a kernel's release",
+                    "name one as `uname -r` prints it, or as a folder in /lib/modules is called");
+    }
+}
+
+KernelRelease KernelRelease::running() {
+    struct utsname name {};
+    if (::uname(&name) != 0) {
+        throw Error::from_errno("uname", "ask for the running kernel's release", errno);
+    }
+    return KernelRelease(static_cast<const char*>(name.release));
+}
+
+bool has_module_name(const std::filesystem::path& path) {
+    return stem_of_module(path).has_value();
+}
+
+std::string module_name(const std::filesystem::path& path) {
+    std::string name = stem_of_module(path).value_or(path.filename().string());
+    // kmod: underscores(), alias_normalize(): the two are one to modprobe.
+    std::ranges::replace(name, '-', '_');
+    return name;
+}
+
+std::vector<std::filesystem::path> find_modules(const std::filesystem::path& folder) {
+    std::vector<std::filesystem::path> modules;
+    std::error_code why;
+    std::filesystem::recursive_directory_iterator entry(folder, why);
+    for (; !why && entry != std::filesystem::recursive_directory_iterator(); entry.increment(why)) {
+        std::error_code ignored;
+        if (has_module_name(entry->path()) && entry->is_regular_file(ignored)) {
+            modules.push_back(entry->path());
+        }
+    }
+    if (why) {
+        throw folder_failure(folder, why);
+    }
+    std::ranges::sort(modules);
+    return modules;
+}
+
+std::filesystem::path resolve_in_root(const std::filesystem::path& root, const std::filesystem::path& path) {
+    constexpr int most_links = 40; // as the kernel's MAXSYMLINKS
+    std::deque<std::filesystem::path> parts;
+    for (const auto& part : path.lexically_relative(root)) {
+        parts.push_back(part);
+    }
+    std::filesystem::path inside; // relative to the root
+    int links = 0;
+    while (!parts.empty()) {
+        const std::filesystem::path part = parts.front();
+        parts.pop_front();
+        if (part == "." || part.empty() || part == "/") {
+            continue;
+        }
+        if (part == "..") {
+            inside = inside.parent_path();
+            continue;
+        }
+        std::error_code not_a_link;
+        const std::filesystem::path target = std::filesystem::read_symlink(root / inside / part, not_a_link);
+        if (not_a_link) {
+            inside /= part;
+            continue;
+        }
+        if (++links > most_links) {
+            throw Error::from_errno(path.string(), "follow its links", ELOOP);
+        }
+        if (target.is_absolute()) {
+            inside.clear();
+        }
+        const std::vector<std::filesystem::path> target_parts(target.begin(), target.end());
+        parts.insert(parts.begin(), target_parts.begin(), target_parts.end());
+    }
+    return inside.empty() ? root : root / inside;
+}
+
+Kernel::Kernel(KernelRelease release, std::filesystem::path root)
+    : release_(std::move(release)), root_(std::move(root)),
+      modules_folder_(resolve_in_root(root_, root_ / "lib/modules") / release_.text()) {}
+
+std::optional<std::filesystem::path> Kernel::build_folder() const {
+    const std::filesystem::path folder = resolve_in_root(root_, modules_folder_ / "build");
+    std::error_code ignored;
+    return std::filesystem::is_directory(folder, ignored) ? std::optional(folder) : std::nullopt;
+}
+
+std::optional<KernelConfig> Kernel::config() const {
+    const auto build = build_folder();
+    if (!build) {
+        return std::nullopt;
+    }
+    for (const char* name : {".config", "include/config/auto.conf"}) {
+        const std::filesystem::path file = resolve_in_root(root_, *build / name);
+        std::error_code ignored;
+        if (std::filesystem::exists(file, ignored)) {
+            return KernelConfig::load(file);
+        }
+    }
+    return std::nullopt;
+}
+
+std::filesystem::path Kernel::module_file(std::string_view name) const {
+    const std::string wanted = module_name(std::string(name));
+    std::ifstream dependencies(modules_folder_ / "modules.dep");
+    for (std::string line; std::getline(dependencies, line);) {
+        const std::filesystem::path file = line.substr(0, line.find(':'));
+        std::error_code ignored;
+        if (has_module_name(file) && module_name(file) == wanted &&
+            std::filesystem::exists(modules_folder_ / file, ignored)) {
+            return modules_folder_ / file;
+        }
+    }
+    std::error_code ignored;
+    if (std::filesystem::is_directory(modules_folder_, ignored)) {
+        for (const std::filesystem::path& file : find_modules(modules_folder_)) {
+            if (module_name(file) == wanted) {
+                return file;
+            }
+        }
+    }
+    throw Error(ErrorCode::kernel, std::string(name),
+                "no module of that name is installed for kernel " + release_.text() + " in " +
+                    modules_folder_.string());
+}
+
+std::vector<std::filesystem::path> Kernel::dkms_modules() const {
+    // DKMS marks what is installed by a link TREE/MODULE/kernel-RELEASE-ARCH to VERSION/RELEASE/ARCH.
+    const std::filesystem::path tree = root_ / "var/lib/dkms";
+    const std::string mark = "kernel-" + release_.text() + "-";
+    std::vector<std::string> names;
+    std::error_code why;
+    for (std::filesystem::directory_iterator module(tree, why), end; !why && module != end; module.increment(why)) {
+        std::error_code not_a_folder;
+        for (const auto& entry : std::filesystem::directory_iterator(module->path(), not_a_folder)) {
+            // The name alone does not tell 6.12.1-rt from 6.12.1 on an architecture called "rt-…".
+            std::error_code no_link;
+            const std::filesystem::path target = std::filesystem::read_symlink(entry.path(), no_link);
+            if (no_link || !entry.path().filename().string().starts_with(mark) ||
+                target.parent_path().filename() != release_.text()) {
+                continue;
+            }
+            const std::filesystem::path built = resolve_in_root(root_, entry.path()) / "module";
+            for (const std::filesystem::path& file : find_modules(built)) {
+                names.push_back(module_name(file));
+            }
+        }
+    }
+    if (why && why.value() != ENOENT) {
+        throw folder_failure(tree, why);
+    }
+    std::map<std::string, std::vector<std::filesystem::path>> installed;
+    if (!names.empty()) {
+        for (const std::filesystem::path& file : find_modules(modules_folder_)) {
+            installed[module_name(file)].push_back(file);
+        }
+    }
+    std::vector<std::filesystem::path> files;
+    for (const std::string& name : names) {
+        const auto found = installed.find(name);
+        if (found == installed.end()) {
+            throw Error(ErrorCode::kernel, name,
+                        "DKMS has it as installed for kernel " + release_.text() + ", and it is not in " +
+                            modules_folder_.string(),
+                        "dkms install --force it again");
+        }
+        // A module of the kernel's own under the same name is not DKMS's: modprobe's choice is.
+        files.push_back(found->second.size() == 1 ? found->second.front() : module_file(name));
+    }
+    std::ranges::sort(files);
+    files.erase(std::unique(files.begin(), files.end()), files.end());
+    return files;
+}
+
+std::vector<Kernel> find_kernels(const std::filesystem::path& root) {
+    const std::filesystem::path folder = resolve_in_root(root, root / "lib/modules");
+    std::vector<std::string> releases;
+    std::error_code why;
+    for (std::filesystem::directory_iterator entry(folder, why), end; !why && entry != end; entry.increment(why)) {
+        std::error_code ignored;
+        // A removed kernel's folder often stays behind, with no more than what depmod wrote.
+        if (std::filesystem::exists(entry->path() / "kernel", ignored) ||
+            std::filesystem::is_symlink(entry->path() / "build", ignored) ||
+            std::filesystem::exists(entry->path() / "build", ignored)) {
+            releases.push_back(entry->path().filename());
+        }
+    }
+    if (why && why.value() != ENOENT) {
+        throw folder_failure(folder, why);
+    }
+    std::ranges::sort(releases);
+    std::vector<Kernel> kernels;
+    kernels.reserve(releases.size());
+    for (std::string& release : releases) {
+        kernels.emplace_back(KernelRelease(std::move(release)), root);
+    }
+    return kernels;
+}
+
+} // namespace ksign

@@ -1,0 +1,181 @@
+#include <ksign/key_install.hpp>
+
+#include "file.hpp"
+
+#include <ksign/error.hpp>
+#include <ksign/secret.hpp>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+namespace ksign {
+namespace {
+
+constexpr std::size_t largest_key_file = 1U << 20U;
+constexpr const char* unfinished_folder = ".new.ksign";
+constexpr const char* unfinished_link = ".link.ksign";
+
+KeyFolder installable_key(const KeyInstallRequest& request) {
+    const auto folder = current_key_folder(request.certs_local);
+    if (!folder) {
+        throw Error(ErrorCode::no_key, request.certs_local.string(), "has no current key",
+                    "`ksign keys generate` makes one");
+    }
+    KeyFolder key = read_key_folder(*folder);
+    if (!request.public_only && !key.has_private_key) {
+        throw Error(ErrorCode::no_key, folder->string(), "has no private key",
+                    "`ksign keys generate` makes a whole key folder; --public-only installs the certificate alone");
+    }
+    return key;
+}
+
+bool is_private(const std::filesystem::path& file) {
+    return file.filename() == key_file::key_and_certificate || file.filename() == key_file::private_key;
+}
+
+/// A package that is to be given away must not have a private key from an earlier run in it.
+void expect_no_private_key(const std::filesystem::path& destination) {
+    std::error_code why;
+    for (std::filesystem::recursive_directory_iterator entry(destination, why), end; !why && entry != end;
+         entry.increment(why)) {
+        if (is_private(entry->path())) {
+            throw Error(ErrorCode::usage, entry->path().string(), "is a private key, where none is to be",
+                        "remove it, or name another folder: what is there would be given away");
+        }
+    }
+}
+
+void make_folder(const std::filesystem::path& folder) {
+    std::error_code why;
+    std::filesystem::create_directories(folder, why);
+    if (why) {
+        throw Error::from_errno(folder.string(), "make the folder", why.value());
+    }
+}
+
+void remove_leftover(const std::filesystem::path& path) {
+    std::error_code why;
+    std::filesystem::remove_all(path, why);
+    if (why) {
+        throw Error::from_errno(path.string(), "remove what a killed run left", why.value());
+    }
+}
+
+/// A file's bytes; wiped when they go, since a private key may be among them.
+Secret content_of(const std::filesystem::path& file) {
+    Secret content;
+    read_small_file(file, largest_key_file, [&content](std::span<const std::byte> bytes) {
+        content.append({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    });
+    return content;
+}
+
+mode_t mode_of(const std::filesystem::path& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) {
+        throw Error::from_errno(path.string(), "read its mode", errno);
+    }
+    return status.st_mode & 07777U;
+}
+
+void copy_with_mode(const std::filesystem::path& from, const std::filesystem::path& to, mode_t mode) {
+    const Secret content = content_of(from);
+    create_file(to, std::as_bytes(std::span(content.view().data(), content.view().size())), mode);
+}
+
+void rename_over(const std::filesystem::path& from, const std::filesystem::path& to) {
+    if (::rename(from.c_str(), to.c_str()) != 0) {
+        throw Error::from_errno(to.string(), "replace", errno);
+    }
+}
+
+void make_link(const std::filesystem::path& target, const std::filesystem::path& link) {
+    const std::filesystem::path unfinished = link.parent_path() / unfinished_link;
+    remove_leftover(unfinished);
+    if (::symlink(target.c_str(), unfinished.c_str()) != 0) {
+        throw Error::from_errno(link.string(), "make the link", errno);
+    }
+    rename_over(unfinished, link);
+}
+
+/// All files of a key folder under a name that is not yet anybody's.
+std::filesystem::path copy_folder(const KeyFolder& key, const KeyInstallRequest& request) {
+    std::filesystem::path unfinished = request.destination / unfinished_folder;
+    remove_leftover(unfinished);
+    if (::mkdir(unfinished.c_str(), 0700) != 0) {
+        throw Error::from_errno(unfinished.string(), "make the folder", errno);
+    }
+    std::error_code why;
+    for (const auto& entry : std::filesystem::directory_iterator(key.path, why)) {
+        if (entry.is_regular_file() && !(request.public_only && is_private(entry.path()))) {
+            copy_with_mode(entry.path(), unfinished / entry.path().filename(), mode_of(entry.path()));
+        }
+    }
+    if (why) {
+        throw Error::from_errno(key.path.string(), "list", why.value());
+    }
+    // A certificate alone is no secret, and its folder must be readable for whoever gets the package.
+    constexpr mode_t readable = 0755;
+    if (::chmod(unfinished.c_str(), request.public_only ? readable : mode_of(key.path)) != 0) {
+        throw Error::from_errno(unfinished.string(), "set its mode", errno);
+    }
+    sync_folder(unfinished, unfinished.string());
+    return unfinished;
+}
+
+} // namespace
+
+KeyFolder install_keys(const KeyInstallRequest& request) {
+    const KeyFolder key = installable_key(request);
+    make_folder(request.destination);
+    std::error_code ignored;
+    if (std::filesystem::equivalent(request.certs_local, request.destination, ignored)) {
+        throw Error(ErrorCode::usage, request.destination.string(), "is where the keys are already",
+                    "name the certs-local of the package's build folder");
+    }
+    const FileDescriptor lock = lock_folder(request.destination);
+    const std::filesystem::path unfinished = copy_folder(key, request);
+    const std::filesystem::path folder = request.destination / key.path.filename();
+    // A key folder is the same key for ever: an earlier copy under its name may go first.
+    remove_leftover(folder);
+    rename_over(unfinished, folder);
+    if (request.public_only) {
+        expect_no_private_key(request.destination);
+    }
+    for (const auto& [name, target] : request.links) {
+        make_link(target, request.destination / name);
+    }
+    make_link(key.path.filename(), request.destination / current_link);
+    sync_folder(request.destination, request.destination.string());
+    return read_key_folder(folder);
+}
+
+KeyFolder install_native_keys(const KeyInstallRequest& request) {
+    KeyFolder key = installable_key(request);
+    make_folder(request.destination);
+    const FileDescriptor lock = lock_folder(request.destination);
+    if (request.public_only) {
+        expect_no_private_key(request.destination);
+    }
+    constexpr mode_t mode = 0400; // as kernel packages install them: `install -m 400 certs/signing_key.*`
+    const std::filesystem::path unfinished = request.destination / ".signing_key.ksign";
+    const std::array<std::pair<const char*, const char*>, 2> files{
+        {{key_file::certificate, "signing_key.x509"}, {key_file::key_and_certificate, "signing_key.pem"}}};
+    for (const auto& [from, to] : files) {
+        if (request.public_only && from == key_file::key_and_certificate) {
+            continue;
+        }
+        remove_leftover(unfinished);
+        copy_with_mode(key.path / from, unfinished, mode);
+        rename_over(unfinished, request.destination / to);
+    }
+    sync_folder(request.destination, request.destination.string());
+    return key;
+}
+
+} // namespace ksign

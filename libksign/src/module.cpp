@@ -1,0 +1,54 @@
+#include "module.hpp"
+
+#include "cms.hpp"
+
+#include <utility>
+
+namespace ksign {
+namespace {
+
+// One signature takes at most a few KiB. A stack of signatures can take more: then the module is read once more.
+constexpr std::size_t first_held_back = std::size_t{64} * 1024;
+constexpr std::size_t most_held_back = std::size_t{64} * 1024 * 1024;
+
+} // namespace
+
+Examination examine(const InputFile& file, HashAlgorithm hash, std::uint64_t max_payload) {
+    const Codec& codec = detect_codec(file);
+    for (std::size_t held_back = first_held_back; held_back <= most_held_back; held_back *= 32) {
+        ModuleReader reader(hash, held_back, file.path().string());
+        PayloadNotes notes;
+        LoadObstacle obstacle = read_payload(
+            file, codec, max_payload, [&reader](std::span<const std::byte> bytes) { reader.take(bytes); },
+            codec.kind == ContainerKind::plain ? nullptr : &notes);
+        if (auto payload = reader.finish()) {
+            return {codec, std::move(obstacle), std::move(*payload), std::move(notes)};
+        }
+    }
+    throw Error(ErrorCode::malformed_signature, file.path().string(),
+                "has more than " + std::to_string(most_held_back) + " bytes of signatures",
+                "rebuild or reinstall the module");
+}
+
+ModuleDescription describe_module(const std::filesystem::path& module, std::uint64_t max_payload) {
+    const InputFile file = InputFile::open(module);
+    const Examination found = examine(file, HashAlgorithm::sha256, max_payload);
+    ModuleDescription description;
+    description.container = found.codec.kind;
+    description.load_obstacle = found.obstacle;
+    description.file_size = file.size();
+    description.payload_size = found.payload.size;
+    for (const auto& signature : found.payload.signatures) {
+        try {
+            description.signatures.push_back(describe_signature(signature, module.string()));
+        } catch (const Error& error) {
+            SignatureDescription unknown;
+            unknown.problem = error.reason();
+            unknown.size = signature.size();
+            description.signatures.push_back(std::move(unknown));
+        }
+    }
+    return description;
+}
+
+} // namespace ksign
