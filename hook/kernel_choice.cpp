@@ -1,0 +1,146 @@
+#include "kernel_choice.hpp"
+
+#include <ksign/error.hpp>
+#include <ksign/kernel_image.hpp>
+#include <ksign/kmod.hpp>
+#include <ksign/running_kernel.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace ksign::hook {
+namespace {
+
+/// An option's value, one of some words.
+template <typename Value, std::size_t Count>
+Value word_of(const Values& values, const char* name, const std::pair<const char*, Value> (&words)[Count]) {
+    const std::string text = value_of(values, name).value_or(words[0].first);
+    std::string known;
+    for (const auto& [word, value] : words) {
+        if (text == word) {
+            return value;
+        }
+        known += (known.empty() ? "" : ", ") + std::string(word);
+    }
+    throw UsageError(std::string("--") + name + ": '" + text + "' is none of " + known);
+}
+
+/// The image's certificates; those of the kernel's files in their place if there is no image.
+void add_kernel(const std::optional<std::filesystem::path>& file, const std::optional<Kernel>& kernel,
+                KernelFacts& facts, TrustedKeys& keys) {
+    if (!file) {
+        if (kernel) {
+            add_installed_certificates(keys, *kernel);
+            keys.notes.push_back("no image of kernel " + kernel->release().text() +
+                                 " was found: its certificates are taken to be those that its headers' folder holds "
+                                 "(--image FILE names an image)");
+        }
+        return;
+    }
+    const KernelImage image = read_kernel_image(*file);
+    add_image_certificates(keys, image);
+    facts.banner = image.banner;
+    if (!facts.release.empty() && facts.release != image.release) {
+        keys.notes.push_back(file->string() + " is the image of kernel " + image.release + ", not of " + facts.release);
+    }
+    facts.release = image.release;
+    facts.config = image.config;
+    if (image.builtin.empty()) {
+        keys.notes.push_back(file->string() + " holds no built-in certificates");
+    }
+    if (!kernel) {
+        return;
+    }
+    // A key that its headers hold and its image does not know: nothing signed with it loads.
+    TrustedKeys installed;
+    add_installed_certificates(installed, *kernel);
+    for (const TrustEntry& entry : installed.entries) {
+        const bool is_built_in = std::ranges::any_of(keys.entries, [&entry](const TrustEntry& other) {
+            return other.certificate.fingerprint() == entry.certificate.fingerprint();
+        });
+        if (!is_built_in) {
+            keys.notes.push_back(entry.certificate.name() + " (" + entry.origin + ") is not built into " +
+                                 file->string() + ": what it signs does not load by it");
+        }
+    }
+}
+
+} // namespace
+
+void add_knowledge_options(Options& options) {
+    options.value("image", "FILE", "the kernel's image, for what is built into it (default: the installed one)")
+        .value("kernel-config", "FILE",
+               "the kernel's configuration (default: what its image embeds, or the installed one)")
+        .values("trust", "FILE", "a certificate that it trusts as well, DER or PEM; may be repeated");
+}
+
+void add_policy_options(Options& options) {
+    options.value("enforce", "WORD", "yes (default) or no: module.sig_enforce")
+        .value("lockdown", "WORD", "none, integrity or confidentiality (default: as the kernel runs now, else none)")
+        .value("load", "WORD",
+               "modprobe (default, as the installed kmod does it), kernel (it decompresses) or plain (as it is)");
+}
+
+void add_jobs_option(Options& options) {
+    options.value("jobs,j", "N", "so many modules at a time (default: one for each processor)");
+}
+
+unsigned jobs_of(const Values& values) {
+    constexpr unsigned most = 1024;
+    const auto text = value_of(values, "jobs");
+    if (!text) {
+        return 0;
+    }
+    unsigned number = 0;
+    const char* end = text->data() + text->size();
+    if (std::from_chars(text->data(), end, number).ptr != end || number == 0 || number > most) {
+        throw UsageError("--jobs: '" + *text + "' is not a number from 1 to " + std::to_string(most));
+    }
+    return number;
+}
+
+JudgeChoice choose_judge(const Values& values, const std::optional<Kernel>& kernel) {
+    KernelFacts facts;
+    facts.enforced = word_of<bool>(values, "enforce", {{"yes", true}, {"no", false}});
+    facts.lockdown = word_of<Lockdown>(
+        values, "lockdown",
+        {{"none", Lockdown::none}, {"integrity", Lockdown::integrity}, {"confidentiality", Lockdown::confidentiality}});
+    facts.method = word_of<LoadMethod>(
+        values, "load",
+        {{"modprobe", LoadMethod::modprobe}, {"kernel", LoadMethod::kernel}, {"plain", LoadMethod::plain}});
+    facts.kmod_decompresses = kmod_decompresses_itself(value_of(values, "root").value_or("/"));
+    TrustedKeys keys;
+    const auto trusted = values.all("trust");
+    for (const std::string& file : trusted) {
+        for (KernelCertificate& certificate : KernelCertificate::load(file)) {
+            keys.add({std::move(certificate), Keyring::builtin, "--trust " + file});
+        }
+    }
+    std::optional<std::filesystem::path> image = value_of(values, "image");
+    if (kernel) {
+        facts.release = kernel->release().text();
+        facts.signing_command = "ksign sign -k " + facts.release;
+        if (!image) {
+            image = find_kernel_image(*kernel);
+        }
+    }
+    add_kernel(image, kernel, facts, keys);
+    if (const auto config = value_of(values, "kernel-config")) {
+        facts.config = KernelConfig::load(*config);
+    } else if (!facts.config && kernel) {
+        facts.config = find_kernel_config(*kernel);
+    }
+    // What the firmware adds, and how it runs now, is known of the running kernel alone.
+    const auto running = kernel ? read_running_kernel(kernel->root()) : std::nullopt;
+    if (running && running->release == kernel->release().text()) {
+        add_running_keyrings(keys, facts.config, kernel->root());
+        if (!values.contains("lockdown")) {
+            facts.lockdown = running->lockdown.value_or(Lockdown::none);
+        }
+    }
+    Judge judge(std::move(facts), keys);
+    return {std::move(keys), std::move(judge)};
+}
+
+} // namespace ksign::hook

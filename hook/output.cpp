@@ -1,0 +1,78 @@
+#include "output.hpp"
+
+namespace ksign::hook {
+namespace {
+
+std::string hexadecimal(unsigned byte) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    return {digits[byte >> 4U & 0xfU], digits[byte & 0xfU]};
+}
+
+/// The length of the UTF-8 sequence that a text starts with; 0 if it starts with none (RFC 3629).
+std::size_t utf8_length(std::string_view text) {
+    const auto byte = [text](std::size_t index) { return static_cast<unsigned char>(text[index]); };
+    const unsigned first = byte(0);
+    const std::size_t length = first < 0x80   ? 1
+                               : first < 0xc2 ? 0
+                               : first < 0xe0 ? 2
+                               : first < 0xf0 ? 3
+                               : first < 0xf5 ? 4
+                                              : 0;
+    if (length == 0 || length > text.size()) {
+        return 0;
+    }
+    for (std::size_t index = 1; index < length; ++index) {
+        if ((byte(index) & 0xc0U) != 0x80U) {
+            return 0;
+        }
+    }
+    const bool overlong_or_surrogate =
+        length > 2 && ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f) ||
+                       (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f));
+    return overlong_or_surrogate ? 0 : length;
+}
+
+} // namespace
+
+std::string one_line(std::string_view text) {
+    std::string safe;
+    for (const char character : text) {
+        const auto byte = static_cast<unsigned char>(character);
+        safe += byte < 0x20 || byte == 0x7f ? "\\x" + hexadecimal(byte) : std::string(1, character);
+    }
+    return safe;
+}
+
+std::string json_string(std::string_view text) {
+    std::string quoted = "\"";
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        const char character = text.front();
+        if (length == 0) {
+            quoted += "\\ufffd";
+        } else if (character == '"' || character == '\\') {
+            quoted += {'\\', character};
+        } else if (static_cast<unsigned char>(character) < 0x20) {
+            quoted += "\\u00" + hexadecimal(static_cast<unsigned char>(character));
+        } else {
+            quoted += text.substr(0, length);
+        }
+        text.remove_prefix(length == 0 ? 1 : length);
+    }
+    return quoted + "\"";
+}
+
+JsonObject& JsonObject::raw(std::string_view name, const std::string& value) {
+    body_ += (body_.empty() ? "" : ", ") + json_string(name) + ": " + value;
+    return *this;
+}
+
+std::string json_array(const std::vector<std::string>& values) {
+    std::string body;
+    for (const std::string& value : values) {
+        body += (body.empty() ? "" : ", ") + value;
+    }
+    return "[" + body + "]";
+}
+
+} // namespace ksign::hook

@@ -1,0 +1,149 @@
+#include "settings.hpp"
+
+#include <ksign/error.hpp>
+#include <ksign/kernel.hpp>
+
+#include <boost/program_options.hpp>
+
+#include <cctype>
+#include <charconv>
+#include <fstream>
+#include <limits>
+
+namespace ksign::hook {
+namespace {
+
+namespace po = boost::program_options;
+
+[[noreturn]] void refuse(const std::filesystem::path& file, const std::string& name, const std::string& value,
+                         const std::string& expected) {
+    throw Error(ErrorCode::usage, file.string(), name + " = " + value + ": expected " + expected);
+}
+
+int level_of(const std::filesystem::path& file, const po::variables_map& values, const std::string& name,
+             ContainerKind kind, int usual) {
+    if (!values.contains(name)) {
+        return usual;
+    }
+    const std::string text = values[name].as<std::string>();
+    const LevelRange range = container_levels(kind);
+    int level = -1;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), level);
+    if (problem != std::errc() || end != text.data() + text.size() || level < range.lowest || level > range.highest) {
+        refuse(file, name, text, std::to_string(range.lowest) + " to " + std::to_string(range.highest));
+    }
+    return level;
+}
+
+std::optional<std::string> text_of(const po::variables_map& values, const std::string& name) {
+    if (!values.contains(name) || values[name].as<std::string>().empty()) {
+        return std::nullopt;
+    }
+    const std::string text = values[name].as<std::string>();
+    // Whoever writes shell every day writes quotes.
+    const bool quoted = text.size() >= 2 && text.front() == '"' && text.back() == '"';
+    return quoted ? text.substr(1, text.size() - 2) : text;
+}
+
+po::options_description known_settings() {
+    po::options_description known;
+    for (const char* name : {"key", "certificate", "pin-file", "insecure-keys", "hash", "missing-key", "max-size",
+                             "level-gzip", "level-xz", "level-zstd"}) {
+        known.add_options()(name, po::value<std::string>());
+    }
+    return known;
+}
+
+po::variables_map parse_file(const std::filesystem::path& file) {
+    std::ifstream stream(file);
+    if (!stream) {
+        throw Error::from_errno(file.string(), "open", errno);
+    }
+    po::variables_map values;
+    try {
+        po::store(po::parse_config_file(stream, known_settings()), values);
+    } catch (const po::error& error) {
+        throw Error(ErrorCode::usage, file.string(), error.what(), "ksign.conf(5) lists what may stand there");
+    }
+    return values;
+}
+
+} // namespace
+
+Settings read_settings(const std::filesystem::path& file) {
+    const po::variables_map values = parse_file(file);
+    Settings settings;
+    settings.source = file;
+    settings.key = text_of(values, "key");
+    settings.certificate = text_of(values, "certificate");
+    settings.pin_file = text_of(values, "pin-file");
+    if (const auto answer = text_of(values, "insecure-keys")) {
+        if (*answer != "no" && *answer != "yes") {
+            refuse(file, "insecure-keys", *answer, "no or yes");
+        }
+        settings.insecure_keys = *answer == "yes";
+    }
+    if (const auto name = text_of(values, "hash")) {
+        settings.hash = parse_hash(*name);
+        if (!settings.hash) {
+            refuse(file, "hash", *name, "a hash such as sha512");
+        }
+    }
+    if (const auto policy = text_of(values, "missing-key")) {
+        if (*policy != "skip" && *policy != "fail") {
+            refuse(file, "missing-key", *policy, "skip or fail");
+        }
+        settings.missing_key = *policy == "fail" ? MissingKey::fail : MissingKey::skip;
+    }
+    if (const auto size = text_of(values, "max-size")) {
+        const auto bytes = parse_size(*size);
+        if (!bytes) {
+            refuse(file, "max-size", *size, "a size such as 500M or 2G");
+        }
+        settings.files.max_payload = *bytes;
+    }
+    CompressionLevels& levels = settings.files.levels;
+    levels.gzip = level_of(file, values, "level-gzip", ContainerKind::gzip, levels.gzip);
+    levels.xz = level_of(file, values, "level-xz", ContainerKind::xz, levels.xz);
+    levels.zstd = level_of(file, values, "level-zstd", ContainerKind::zstd, levels.zstd);
+    return settings;
+}
+
+Settings read_usual_settings(const std::filesystem::path& root) {
+    const std::filesystem::path usual(KSIGN_SYSCONFDIR "/ksign/ksign.conf");
+    const std::filesystem::path file = resolve_in_root(root, root / usual.relative_path());
+    std::error_code ignored;
+    if (!std::filesystem::exists(file, ignored)) {
+        Settings defaults;
+        defaults.source = file;
+        return defaults;
+    }
+    return read_settings(file);
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+    std::uint64_t number = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (problem != std::errc()) {
+        return std::nullopt;
+    }
+    std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    unsigned shift = 0;
+    if (!unit.empty()) {
+        const std::size_t power =
+            std::string_view("KMGT").find(static_cast<char>(std::toupper(static_cast<unsigned char>(unit.front()))));
+        if (power != std::string_view::npos) {
+            shift = 10U * (static_cast<unsigned>(power) + 1U);
+            unit.remove_prefix(1);
+            if (unit.starts_with('i')) {
+                unit.remove_prefix(1);
+            }
+        }
+    }
+    if ((!unit.empty() && unit != "B") || number == 0 || number > std::numeric_limits<std::uint64_t>::max() >> shift) {
+        return std::nullopt;
+    }
+    return number << shift;
+}
+
+} // namespace ksign::hook
