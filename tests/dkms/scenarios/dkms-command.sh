@@ -1,0 +1,121 @@
+# shellcheck shell=bash disable=SC2154
+# ksign dkms enable, status and disable, with the DKMS of this machine and a user's
+# own conf file in the way.
+make_certs_local "$kernel"
+for name in one two; do
+    add_sample "ksign-$name"
+    dkms_says said.add add -m "ksign-$name" -v 1.0
+done
+cat >/etc/dkms/ksign-two.conf <<'END'
+# mine
+POST_BUILD="mine.sh"
+END
+cat >/usr/src/ksign-two-1.0/mine.sh <<END
+#!/bin/bash
+echo ran >>"$scratch/mine"
+END
+chmod 755 /usr/src/ksign-two-1.0/mine.sh
+cp /etc/dkms/ksign-two.conf mine.conf
+echo '# mine' >/etc/dkms/framework.conf
+find /etc/dkms -printf '%p %l\n' | sort >before
+
+echo "-- not enabled"
+! ksign dkms status >said || fail "all is well, it says: $(<said)"
+expect_said said "problem: DKMS does not call ksign for it: ksign dkms enable ksign-one"
+
+echo "-- enable: a link; and never over a file that is there"
+status=0
+ksign dkms enable --all >said 2>&1 || status=$?
+cat said
+((status == 1)) || fail "enable --all ended with $status"
+expect_said said "/etc/dkms/ksign-one.conf: linked to ksign's"
+expect_said said "/etc/dkms/ksign-two.conf: is your own, and was left as it is"
+expect_said said "add this line to its end, which --append does: . /etc/dkms/kernel-sign.conf"
+[[ $(readlink /etc/dkms/ksign-one.conf) == kernel-sign.conf ]] || fail "no link to kernel-sign.conf"
+cmp mine.conf /etc/dkms/ksign-two.conf || fail "the user's own file was changed"
+ksign dkms enable --append ksign-two
+ksign dkms enable --append --all >said
+[[ $(grep -c "as it should be already" said) == 2 ]] || fail "a second time: $(<said)"
+
+echo "-- DKMS builds, and both get signed; the user's own POST_BUILD runs"
+for name in one two; do
+    dkms_build "ksign-$name"
+    expect_signed_for "$kernel" "$(built "ksign-$name" ksign_sample_one)" "$(built "ksign-$name" ksign_sample_two)"
+done
+[[ $(wc -l <mine) == 1 ]] || fail "the user's own POST_BUILD ran $(wc -l <mine) times"
+ksign dkms status >said || fail "all should be well: $(<said)"
+cat said
+expect_said said "ksign-two 1.0: ksign is its POST_BUILD"
+expect_said said "  $kernel $(uname -m): 2 modules; signed by "
+expect_said said "(certs-local of kernel $kernel)"
+
+echo "-- another key, an unsigned module, a file that wins over ours"
+certs=/lib/modules/$kernel/build/certs-local
+rm -r "$certs"
+make_certs_local "$kernel"
+cp "$plain_module" "$(built ksign-one ksign_sample_one)"
+echo 'POST_BUILD="other.sh"' >"/etc/dkms/ksign-one-1.0-$kernel.conf"
+! ksign dkms status >said || fail "all is well, it says: $(<said)"
+cat said
+expect_said said "problem: 1 module not signed: dkms build --force -m ksign-one -v 1.0 -k $kernel"
+expect_said said "problem: 2 modules not signed by today's key (certs-local of kernel $kernel): dkms build --force -m ksign-two"
+expect_said said "ksign-one-1.0-$kernel.conf sets POST_BUILD after ksign"
+rm "/etc/dkms/ksign-one-1.0-$kernel.conf"
+for name in one two; do
+    dkms_says said build --force -m "ksign-$name" -v 1.0 -k "$kernel" || fail "dkms build --force failed"
+done
+ksign dkms status >said || fail "built again, all should be well: $(<said)"
+
+echo "-- the native way"
+ksign dkms enable --native
+[[ $(readlink /etc/dkms/framework.conf.d/ksign.conf) == ../../ksign/dkms-framework.conf ]] || fail "no link"
+ksign dkms status --json >said || fail "both ways: $(<said)"
+python3 - said <<'END' || fail "JSON: $(<said)"
+import json, sys
+document = json.load(open(sys.argv[1]))
+assert document["schema"] == 1 and document["good"] and document["native"], document
+assert [package["way"] for package in document["packages"]] == ["both", "both"]
+assert len(document["notes"]) == 1 and "both ways are on" in document["notes"][0]
+END
+ksign dkms disable ksign-one
+add_sample ksign-three
+dkms_build ksign-three
+expect_said "$said" "/usr/libexec/ksign/sign-file"
+expect_signed_for "$kernel" "$(built ksign-three ksign_sample_one)"
+printf '%s\n' 'sign_tool="/usr/local/bin/sign"' 'mok_signing_key="/root/mine.key"' >>/etc/dkms/framework.conf
+! ksign dkms status >said || fail "all is well, it says: $(<said)"
+expect_said said "/etc/dkms/framework.conf sets sign_tool, which DKMS reads no more since 3.0.4"
+expect_said said "sets mok_signing_key=/root/mine.key, without effect"
+sed -i '$d' /etc/dkms/framework.conf
+sed -i '$d' /etc/dkms/framework.conf
+
+echo "-- disable takes away what was made, and nothing else"
+ln -s kernel-sign.conf /etc/dkms/gone.conf
+! ksign dkms status >said || fail "all is well, it says: $(<said)"
+expect_said said "/etc/dkms/gone.conf is for a package that DKMS does not know: ksign dkms disable gone"
+ln -s /dev/null /etc/dkms/foreign.conf
+ksign dkms disable
+cmp mine.conf /etc/dkms/ksign-two.conf || fail "the user's own file is not as it was: $(</etc/dkms/ksign-two.conf)"
+[[ $(readlink /etc/dkms/foreign.conf) == /dev/null ]] || fail "a link of somebody else's was removed"
+rm /etc/dkms/foreign.conf
+rmdir /etc/dkms/framework.conf.d 2>/dev/null || true
+sed -i '/framework.conf.d/d' before
+find /etc/dkms -printf '%p %l\n' | sed '/framework.conf.d/d' | sort | diff before - || fail "something was left, or is missing"
+ksign dkms disable >said
+[[ ! -s said ]] || fail "there was still something: $(<said)"
+
+echo "-- a DKMS that knows no framework.conf.d"
+use_dkms bullseye
+cp /etc/dkms/framework.conf framework.mine
+! ksign dkms enable --native 2>said || fail "a user's framework.conf was changed"
+expect_said said "/etc/dkms/framework.conf: is your own, and was left as it is"
+ksign dkms enable --native --append
+add_sample ksign-four
+dkms_build ksign-four
+expect_signed_for "$kernel" "$(built ksign-four ksign_sample_one)"
+ksign dkms status >said || true
+cat said
+expect_said said "DKMS 2.8."
+expect_said said "in place of sign-file: ksign"
+ksign dkms disable
+cmp framework.mine /etc/dkms/framework.conf || fail "framework.conf is not as it was"

@@ -1,0 +1,82 @@
+# shellcheck shell=bash disable=SC2154 # variables of run
+# Arch's package, built by makepkg and installed by pacman into a root that has the
+# machine's own programs, so that its scripts and hooks run there.
+
+arch_built() {
+    # makepkg is never root.
+    build arch
+    local package
+    package=$(compgen -G "$built/arch/ksign-0*.pkg.tar*")
+    bsdtar -tf "$package" >"$work/files"
+    for file in .INSTALL usr/bin/ksign usr/lib/ksign/post-build etc/dkms/kernel-sign.conf \
+        usr/share/libalpm/hooks/65-ksign-enable.hook usr/share/libalpm/scripts/ksign; do
+        grep -qx "$file" "$work/files" || fail "$file is not in the package"
+    done
+}
+
+pacman_in() {
+    pacman --root "$arch_root" --config "$work/pacman.conf" --noconfirm --hookdir "$arch_root/usr/share/libalpm/hooks" "$@"
+}
+
+# dummy_package NAME VERSION: one with a module's source, as Arch's dkms packages have it.
+dummy_package() {
+    local folder=$work/$1-dkms
+    mkdir -p "$folder/usr/src/$1-$2"
+    printf 'PACKAGE_NAME="%s"\nPACKAGE_VERSION="%s"\n' "$1" "$2" >"$folder/usr/src/$1-$2/dkms.conf"
+    printf '%s\n' "pkgname = $1-dkms" "pkgbase = $1-dkms" "pkgver = $2-1" "pkgdesc = test" "builddate = 1" "packager = test" \
+        "size = 1" "arch = any" >"$folder/.PKGINFO"
+    (cd "$folder" && bsdtar -czf "$work/$1-dkms-$2-1-any.pkg.tar.gz" .PKGINFO usr)
+}
+
+arch_life() {
+    local package part
+    arch_root=$work/arch-root
+    package=$(compgen -G "$built/arch/ksign-0*.pkg.tar*")
+    mkdir -p "$arch_root"/var/lib/pacman "$arch_root"/{usr,etc,tmp}
+    # The machine's programs, less what is written.
+    mkdir "$work/upper" "$work/scratch"
+    mount -t tmpfs none "$work/scratch"
+    mkdir "$work/scratch"/{upper,work}
+    mount -t overlay -o "lowerdir=/usr,upperdir=$work/scratch/upper,workdir=$work/scratch/work" none "$arch_root/usr"
+    for part in bin sbin lib lib64; do ln -s "usr/$part" "$arch_root/$part"; done
+    mkdir "$arch_root/dev" && mount --rbind /dev "$arch_root/dev"
+    printf '[options]\nArchitecture = auto\nSigLevel = Never\n' >"$work/pacman.conf"
+    local options=(-dd --overwrite '*')
+
+    echo "-- installed: packages that are there get linked"
+    mkdir -p "$arch_root/var/lib/dkms/old/1.0/source"
+    pacman_in -U "${options[@]}" "$package"
+    [[ $(readlink "$arch_root/etc/dkms/old.conf") == kernel-sign.conf ]] || fail "post_install linked nothing"
+
+    echo "-- a package that comes later gets linked by the hook, and unlinked when it goes"
+    dummy_package later 2.0
+    pacman_in -U "${options[@]}" "$work/later-dkms-2.0-1-any.pkg.tar.gz"
+    [[ $(readlink "$arch_root/etc/dkms/later.conf") == kernel-sign.conf ]] || fail "the hook linked nothing"
+    pacman_in -R later-dkms
+    [[ ! -L $arch_root/etc/dkms/later.conf ]] || fail "the hook left the link"
+
+    echo "-- upgraded: settings and links stay"
+    echo 'missing-key = fail' >>"$arch_root/etc/ksign/ksign.conf"
+    pacman_in -U "${options[@]}" "$package"
+    grep -qx 'missing-key = fail' "$arch_root/etc/ksign/ksign.conf" || fail "the settings are lost"
+    [[ -L $arch_root/etc/dkms/old.conf ]] || fail "the link is lost"
+
+    echo "-- removed: no link leads to a program that is gone"
+    pacman_in -R ksign
+    [[ ! -L $arch_root/etc/dkms/old.conf ]] || fail "pre_remove left the link"
+    [[ ! -e $arch_root/usr/bin/ksign && ! -e $arch_root/usr/lib/ksign ]] || fail "files were left"
+    [[ -e $arch_root/etc/ksign/ksign.conf.pacsave ]] || fail "the changed settings were not saved"
+}
+
+# The same in a mount namespace of its own.
+arch_life_inside() {
+    export -f arch_life pacman_in dummy_package fail
+    export work built
+    # shellcheck disable=SC2016 # its own words
+    unshare --mount --propagation private bash -eEc '
+        trap "echo \"FAILED: inside, line \$LINENO: \$BASH_COMMAND\" >&2" ERR
+        arch_life'
+}
+
+check "arch: built" arch_built
+check "arch: installed, with hooks, upgraded, removed" arch_life_inside

@@ -1,0 +1,114 @@
+# shellcheck shell=bash disable=SC2154,SC2164 # variables of environment.sh; set -e of run
+# Wrong usage: exit 2, a message on standard error that says what is wrong and
+# where to read on, and nothing done.
+signing=(--key "$keys/rsa2048.key" --certificate "$keys/rsa2048.der")
+new_module m.ko
+
+wrong() {
+    local text=$1
+    shift
+    no_change usage_error "$text" "$@"
+    [[ $(<"$err") == ksign:* ]] || fail "the message is not ksign's: $(<"$err"): $*"
+    expect_in "$err" "--help"
+}
+
+step "of ksign"
+no_change expect_exit 2 ksign
+expect_in "$err" "Usage: ksign COMMAND"
+wrong "there is no command 'sing'" ksign sing m.ko
+wrong "there is no command 'm.ko'" ksign m.ko
+wrong "there is no command '--unknown'" ksign --unknown
+
+step "of each command"
+for command in sign show strip post-build sign-tool; do
+    wrong "unrecognised option '--unknown'" ksign $command --unknown
+    wrong "unrecognised option '-x'" ksign $command -x m.ko
+    # What is left out today may be ambiguous tomorrow.
+    wrong "unrecognised option" ksign $command --conf x
+    wrong "argument" ksign $command --config
+    expect_exit 0 ksign $command --help
+    expect_in "$out" "Usage: ksign $command"
+    expect_in "$out" "Examples:"
+done
+wrong "" ksign sign "${signing[@]}"
+wrong "" ksign sign
+wrong "" ksign show
+wrong "" ksign strip
+wrong "expected KERNELVER FILE" ksign sign-tool
+wrong "expected KERNELVER FILE" sign-tool 0.0.0
+wrong "expected KERNELVER FILE" sign-tool 0.0.0 m.ko m.ko
+wrong "unexpected 'word'" post-build word
+wrong "--certificate goes with --key" ksign sign --certificate "$keys/rsa2048.der" m.ko
+wrong "--all-modules takes -k RELEASE" ksign sign "${signing[@]}" --all-modules
+wrong "--all-modules takes -k RELEASE" ksign sign "${signing[@]}" --all-modules -k 0.0.0 m.ko
+
+step "values"
+wrong "unknown hash 'md5'; known are " ksign sign "${signing[@]}" --hash md5 m.ko
+expect_in "$err" "sha256, sha384, sha512"
+for level in -1 23 100 x 3x; do
+    wrong "'$level' is not a compression level" ksign sign "${signing[@]}" --level="$level" m.ko
+    wrong "'$level' is not a compression level" ksign strip --level="$level" m.ko
+done
+for size in 0 x -1 1X 99999999999999999999 20000000T 1Gi5; do
+    wrong "'$size' is not a size" ksign sign "${signing[@]}" --max-size="$size" m.ko
+    wrong "'$size' is not a size" ksign show --max-size="$size" m.ko
+done
+for release in . .. a/b /; do
+    wrong "'$release': is not a kernel's release" ksign sign "${signing[@]}" --kernel="$release" m.ko
+done
+wrong "'' is not a compression level" ksign sign "${signing[@]}" --level '' m.ko
+wrong "'' is not a size" ksign show --max-size '' m.ko
+wrong "'': is not a kernel's release" ksign show -k '' m.ko
+wrong "should follow immediately after the equal sign" ksign show --kernel= m.ko
+wrong "'../x': is not a kernel's release" ksign show -k ../x m.ko
+
+wrong "--root: 'nowhere' is not a folder" ksign sign "${signing[@]}" --root nowhere m.ko
+wrong "--root: 'm.ko' is not a folder" ksign show --root m.ko m.ko
+
+step "of ksign.conf: the file and the line's words are named"
+refused missing.conf "No such file or directory" "" ksign sign --config missing.conf m.ko
+bad_conf() {
+    local text=$1
+    shift
+    printf '%s\n' "$@" >ksign.conf
+    for command in sign show strip; do
+        refused ksign.conf "$text" "" ksign $command --config ksign.conf m.ko
+    done
+}
+# A person has to be told what may stand there; ksign.conf(5) does so.
+bad_conf_hinted() {
+    printf '%s\n' "${@:2}" >ksign.conf
+    refused ksign.conf "$1" "ksign.conf(5)" ksign sign --config ksign.conf m.ko
+}
+bad_conf_hinted "unknwon" "unknwon = 1"
+bad_conf_hinted "hash" "hash = sha256" "hash = sha512"
+bad_conf "hash = md5: expected a hash such as sha512" "hash = md5"
+bad_conf "missing-key = maybe: expected skip or fail" "missing-key = maybe"
+bad_conf "max-size = much: expected a size such as 500M or 2G" "max-size = much"
+bad_conf "level-gzip = 10: expected 1 to 9" "level-gzip = 10"
+bad_conf "level-xz = 10: expected 0 to 9" "level-xz = 10"
+bad_conf "level-zstd = 23: expected 1 to 22" "level-zstd = 23"
+bad_conf "level-zstd = 3x: expected 1 to 22" "level-zstd = 3x"
+
+step "what is right"
+printf '%s\n' "# a comment" "" "key = $keys/rsa2048.key" "certificate=$keys/rsa2048.der" "hash =   sha384  " "level-xz = 0" \
+    "max-size = 1GiB" "missing-key = fail" >ksign.conf
+expect_exit 0 ksign sign --config ksign.conf m.ko
+expect_signed m.ko rsa2048 sha384
+step "quotes around a value, and comments after one"
+new_module m.ko
+cp "$keys/rsa2048.key" "with space.key"
+printf '%s\n' 'key = "with space.key" # a comment' "certificate = $keys/rsa2048.der#a comment" >ksign.conf
+expect_exit 0 ksign sign --config ksign.conf m.ko
+expect_signed m.ko rsa2048 sha512
+
+step "help and version"
+for option in --help -h help; do
+    expect_exit 0 ksign $option
+    expect_in "$out" "Usage: ksign COMMAND"
+    [[ ! -s $err ]]
+done
+expect_exit 0 ksign --version
+[[ $(<"$out") =~ ^ksign\ [0-9]+\.[0-9]+\.[0-9]+$ ]] || fail "--version says: $(<"$out")"
+expect_exit 0 sign-file --help
+expect_in "$out" "[-dpki] HASH KEY CERTIFICATE MODULE"

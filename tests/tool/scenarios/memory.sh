@@ -1,0 +1,63 @@
+# shellcheck shell=bash disable=SC2154,SC2164 # variables of environment.sh; set -e of run
+# A module of 200 MB: what ksign needs is bounded by windows, not by the module.
+#
+# Bounds, in KiB of peak resident memory. What each sums up from (xz(1), zlib's and
+# zstd's own documentation), beside 12 MiB of program, libraries and buffers:
+#   plain  nothing more
+#   gzip   256 KiB of window and tables for each direction
+#   xz     level 6 with a dictionary of 1 MiB: 12 MiB to compress, 1 MiB to read
+#   zstd   level 3: a window of 2 MiB and its tables, 6 MiB; as much to read
+# The bounds are that, twice over: allocators and other versions of the libraries
+# may differ. All are far below the module.
+declare -A bound=([plain]=24576 [gz]=24576 [xz]=49152 [zst]=40960)
+signing=(--hash sha512 --key "$keys/rsa2048.key" --certificate "$keys/rsa2048.der")
+command -v /usr/bin/time >/dev/null || fail "GNU time is not installed"
+
+# Random bytes, which take a compressor longest, then code, then zeros, in turns:
+# each of them passes through every window. xz takes a second for 2 MB of random
+# bytes at any level, so more of them would be minutes.
+head -c 500000 "$(command -v openssl)" >code
+head -c 9500000 /dev/zero >zero
+for ((turn = 0; turn < 20; turn++)); do
+    head -c 500000 /dev/urandom
+    cat code zero
+done >content
+objcopy --add-section .ksign_content=content "$samples/sample.ko" large.ko
+size=$(stat -c %s large.ko)
+((size >= 200000000)) || fail "large.ko has $size bytes only"
+rm zero code content
+
+for container in plain gz zst xz; do
+    step "$container"
+    # Level 1 for what is only prepared here.
+    case $container in
+        plain) cp large.ko m.ko ;;
+        xz) xz --check=crc32 --lzma2=preset=1,dict=1MiB -T2 -c large.ko >m.ko ;;
+        zst) zstd -q -1 -c large.ko >m.ko ;;
+        gz) gzip -n -1 -c large.ko >m.ko ;;
+    esac
+    for round in sign "already signed" strip; do
+        case $round in
+            strip) arguments=(strip) ;;
+            *) arguments=(sign "${signing[@]}") ;;
+        esac
+        # The default level is the one whose memory counts, and once is enough.
+        [[ $container != xz || $round != strip ]] || arguments+=(--level 0)
+        expect_exit 0 /usr/bin/time -o "$scratch/time" -f '%M %e' "$bin/ksign" "${arguments[@]}" m.ko
+        read -r peak seconds <"$scratch/time"
+        figure "200 MB $container, $round: peak $((peak / 1024)) MiB, $seconds s"
+        ((peak < ${bound[$container]})) || fail "$container, $round: peak of $peak KiB is over ${bound[$container]}"
+        if [[ $round == sign ]]; then
+            "$tool_tests/payload.py" split m.ko "$scratch/payload" "$scratch/signature"
+            cmp "$scratch/payload" large.ko
+            verify "$scratch/payload" "$scratch/signature" "$keys/rsa2048.pem" || fail "$container: not right"
+        fi
+    done
+    decompress m.ko | cmp - large.ko || fail "$container: strip did not give the module back"
+done
+
+step "sign-file, and show"
+expect_exit 0 /usr/bin/time -o "$scratch/time" -f %M "$bin/sign-file" sha512 "$keys/p384.key" "$keys/p384.der" large.ko dest.ko
+(($(<"$scratch/time") < bound[plain])) || fail "sign-file: peak of $(<"$scratch/time") KiB"
+expect_exit 0 /usr/bin/time -o "$scratch/time" -f %M "$bin/ksign" show m.ko
+(($(<"$scratch/time") < bound[xz])) || fail "show: peak of $(<"$scratch/time") KiB"

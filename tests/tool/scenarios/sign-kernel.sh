@@ -1,0 +1,108 @@
+# shellcheck shell=bash disable=SC2154,SC2164 # variables of environment.sh; set -e of run
+# ksign sign -k: what DKMS installed for a kernel, one module by its name, or all,
+# below another root, with that kernel's key and hash.
+make_root root 1.2.3-test CONFIG_CRYPTO_ECDSA=y 'CONFIG_MODULE_SIG_HASH="sha384"'
+make_certs_local "$build_folder" p384 sha256
+install_dkms root 1.2.3-test zfs zfs xz
+install_dkms root 1.2.3-test zfs spl
+install_dkms root 1.2.3-test nvidia nvidia-drm zst
+# Built, but not installed; for another kernel; and the kernel's own.
+new_module root/var/lib/dkms/other/1.0/1.2.3-test/x86_64/module/other.ko
+make_root root 9.9.9-other
+install_dkms root 9.9.9-other zfs zfs
+new_module root/lib/modules/1.2.3-test/kernel/drivers/own.ko
+new_module root/lib/modules/1.2.3-test/kernel/drivers/own-packed.ko.gz gz
+updates=root/lib/modules/1.2.3-test/updates/dkms
+cp -a root original
+
+restore() {
+    rm -rf root
+    cp -a original root
+}
+# changed NAME…: of the files below root, these and no others differ from the original.
+changed() {
+    local found
+    diff -rq --no-dereference original root >"$scratch/differences" || true
+    found=$(sed -n 's/^Files original\/\(.*\) and .* differ$/\1/p' "$scratch/differences" | sort)
+    [[ $found == "$(printf '%s\n' "$@" | sort)" ]] || fail "changed: $found"
+    ! grep -v ' differ$' "$scratch/differences" || fail "a file has come or gone"
+}
+
+step "all that DKMS installed; the hash is the kernel's"
+expect_exit 0 ksign sign -k 1.2.3-test --root root
+changed lib/modules/1.2.3-test/updates/dkms/{zfs.ko.xz,spl.ko,nvidia-drm.ko.zst}
+expect_signed $updates/zfs.ko.xz p384 sha384
+expect_signed $updates/spl.ko p384 sha384
+expect_signed $updates/nvidia-drm.ko.zst p384 sha384
+expect_loadable $updates/zfs.ko.xz xz
+expect_loadable $updates/nvidia-drm.ko.zst zst
+[[ $(wc -l <"$out") == 3 ]] || fail "not three lines: $(<"$out")"
+expect_in "$out" "$updates/zfs.ko.xz: signed (ksign test key p384, ECDSA P-384, sha384, xz)"
+[[ ! -s $err ]] || fail "said: $(<"$err")"
+unchanged ksign sign -k 1.2.3-test --root root
+expect_in "$out" "$updates/spl.ko: already signed (ksign test key p384, ECDSA P-384, sha384, plain)"
+
+step "the root's path in other forms"
+for root in "$PWD/root" ./root root/ "$PWD/root/" root/. root/lib/..; do
+    restore
+    expect_exit 0 ksign sign -k 1.2.3-test --root "$root" spl
+    changed lib/modules/1.2.3-test/updates/dkms/spl.ko
+done
+
+step "by name: - and _ are the same; with a suffix; several; where modules.dep says"
+for name in nvidia-drm nvidia_drm nvidia-drm.ko nvidia_drm.ko.zst; do
+    restore
+    expect_exit 0 ksign sign -k 1.2.3-test --root root $name
+    changed lib/modules/1.2.3-test/updates/dkms/nvidia-drm.ko.zst
+done
+restore
+expect_exit 0 ksign sign -k 1.2.3-test --root root own zfs
+changed lib/modules/1.2.3-test/{kernel/drivers/own.ko,updates/dkms/zfs.ko.xz}
+# A kernel's own module of the same name: modprobe's choice is signed.
+restore
+new_module original/lib/modules/1.2.3-test/kernel/drivers/spl.ko
+printf '%s\n' updates/dkms/spl.ko: kernel/drivers/own.ko: >original/lib/modules/1.2.3-test/modules.dep
+restore
+expect_exit 0 ksign sign -k 1.2.3-test --root root spl
+changed lib/modules/1.2.3-test/updates/dkms/spl.ko
+restore
+expect_exit 0 ksign sign -k 1.2.3-test --root root
+changed lib/modules/1.2.3-test/updates/dkms/{zfs.ko.xz,spl.ko,nvidia-drm.ko.zst}
+
+step "--all-modules, and not what the link to the headers leads to"
+new_module original/usr/src/linux-headers-1.2.3-test/not-a-module-of-this-kernel.ko
+restore
+expect_exit 0 ksign sign -k 1.2.3-test --root root --all-modules
+changed lib/modules/1.2.3-test/{updates/dkms/{zfs.ko.xz,spl.ko,nvidia-drm.ko.zst},kernel/drivers/{own.ko,own-packed.ko.gz,spl.ko}}
+expect_loadable root/lib/modules/1.2.3-test/kernel/drivers/own-packed.ko.gz gz
+
+step "a name that is not there: the others are signed, and the exit says so"
+restore
+expect_exit 1 ksign sign -k 1.2.3-test --root root spl nothing zfs
+changed lib/modules/1.2.3-test/updates/dkms/{zfs.ko.xz,spl.ko}
+said nothing "no module of that name is installed for kernel 1.2.3-test in " ""
+expect_in "$err" "1 of 3 modules failed"
+
+step "what DKMS calls installed and is not there"
+restore
+rm root/lib/modules/1.2.3-test/updates/dkms/nvidia-drm.ko.zst
+expect_exit 1 ksign sign -k 1.2.3-test --root root
+said nvidia_drm "DKMS has it as installed for kernel 1.2.3-test, and it is not in " "dkms install --force"
+
+step "nothing to sign; kernels that are not there"
+make_root empty 1.2.3-test
+make_certs_local "$build_folder" rsa2048
+refused "kernel 1.2.3-test" "DKMS has no modules installed for it" "dkms status" ksign sign -k 1.2.3-test --root empty
+refused "kernel 1.2.3-test" "has no modules in empty/lib/modules/1.2.3-test" "" \
+    ksign sign -k 1.2.3-test --root empty --all-modules
+refused "kernel 4.4.4" "is not installed: there is no empty/lib/modules/4.4.4" "empty/lib/modules" ksign sign -k 4.4.4 --root empty
+refused x "no module of that name is installed for kernel 4.4.4" "" ksign show -k 4.4.4 --root empty x
+
+step "a root whose /lib is a link, as with a merged /usr, and absolute"
+mkdir merged merged/usr
+cp -a original/lib merged/usr/lib
+cp -a original/var original/etc merged/
+cp -a original/usr/src merged/usr/src
+ln -s /usr/lib merged/lib
+expect_exit 0 ksign sign -k 1.2.3-test --root merged
+expect_signed merged/usr/lib/modules/1.2.3-test/updates/dkms/spl.ko p384 sha384

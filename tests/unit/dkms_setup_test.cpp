@@ -1,0 +1,189 @@
+#include <ksign/dkms_setup.hpp>
+#include <ksign/dkms_survey.hpp>
+
+#include "catch.hpp"
+#include "elf_sample.hpp"
+#include "expect_error.hpp"
+#include "kernel_root.hpp"
+
+using namespace ksign;
+using namespace ksign::test;
+
+namespace {
+
+/// A system with ksign installed.
+struct DkmsRoot : KernelRoot {
+    DkmsRoot() {
+        file("etc/dkms/kernel-sign.conf", "# ksign's\n");
+        file("etc/ksign/dkms-framework.conf", "# ksign's\n");
+    }
+    [[nodiscard]] DkmsSetup setup() const {
+        return {path(), "/etc/dkms/kernel-sign.conf", "/etc/ksign/dkms-framework.conf"};
+    }
+    [[nodiscard]] std::string text(const std::string& name) const { return text_of(read_file(*this / name)); }
+    [[nodiscard]] std::string target(const std::string& name) const {
+        return std::filesystem::read_symlink(*this / name).string();
+    }
+    void package(const std::string& name, const std::string& conf = {}) const {
+        file("usr/src/" + name + "-1.0/dkms.conf", conf);
+        link("var/lib/dkms/" + name + "/1.0/source", path() / ("usr/src/" + name + "-1.0"));
+    }
+    [[nodiscard]] std::string problems(const std::optional<DkmsVersion>& version = std::nullopt) const {
+        const DkmsSurvey survey = survey_dkms(setup(), version, std::nullopt);
+        std::string all;
+        for (const std::string& problem : survey.problems) {
+            all += problem + '\n';
+        }
+        for (const DkmsPackageSurvey& package : survey.packages) {
+            for (const std::string& problem : package.problems) {
+                all += problem + '\n';
+            }
+        }
+        return all;
+    }
+};
+
+} // namespace
+
+TEST_CASE("DKMS's version, as each DKMS prints it", "[dkms_setup]") {
+    CHECK(DkmsVersion::of("dkms-3.0.10\n")->numbers == std::array{3, 0, 10});
+    CHECK(DkmsVersion::of("dkms: 2.8.4")->text() == "2.8.4");
+    CHECK(DkmsVersion::of("dkms-3.4")->numbers == std::array{3, 4, 0});
+    CHECK_FALSE(DkmsVersion::of("dkms"));
+    CHECK_FALSE(DkmsVersion::of(""));
+    CHECK(DkmsVersion::of("3.0.3")->is_before(3, 0, 4));
+    CHECK_FALSE(DkmsVersion::of("3.0.10")->is_before(3, 0, 4));
+}
+
+TEST_CASE("a package is linked, and the link taken away", "[dkms_setup]") {
+    const DkmsRoot root;
+    const DkmsSetup setup = root.setup();
+    CHECK(setup.enable("nvidia", false) == DkmsChange::linked);
+    CHECK(root.target("etc/dkms/nvidia.conf") == "kernel-sign.conf");
+    CHECK(setup.enable("nvidia", false) == DkmsChange::none);
+    CHECK(setup.enabled_packages() == std::vector<std::string>{"nvidia"});
+    CHECK(setup.disable("nvidia") == DkmsChange::unlinked);
+    CHECK(setup.disable("nvidia") == DkmsChange::none);
+    CHECK(setup.enabled_packages().empty());
+    for (const char* name : {"", ".", "../x", "a b", "a/b"}) {
+        CHECK(error_of([&] { static_cast<void>(setup.enable(name, false)); }).code() == ErrorCode::usage);
+    }
+}
+
+TEST_CASE("a file of the user's is left, or gets one line that goes again", "[dkms_setup]") {
+    const DkmsRoot root;
+    const DkmsSetup setup = root.setup();
+    for (const std::string& mine : {std::string("POST_BUILD=x"), std::string("POST_BUILD=x\n"), std::string()}) {
+        root.file("etc/dkms/zfs.conf", mine);
+        CHECK(mentions(error_of([&] { static_cast<void>(setup.enable("zfs", false)); }).what(), "is your own"));
+        CHECK(root.text("etc/dkms/zfs.conf") == mine);
+        CHECK(setup.enable("zfs", true) == DkmsChange::appended);
+        CHECK(mentions(root.text("etc/dkms/zfs.conf"), "\n. /etc/dkms/kernel-sign.conf\n"));
+        CHECK(setup.enable("zfs", true) == DkmsChange::none);
+        CHECK(setup.disable("zfs") == DkmsChange::taken_out);
+        // What was no line before has become one.
+        CHECK(root.text("etc/dkms/zfs.conf") == (mine.empty() || mine.back() == '\n' ? mine : mine + '\n'));
+    }
+}
+
+TEST_CASE("a line that the user wrote, and links to elsewhere, stay", "[dkms_setup]") {
+    const DkmsRoot root;
+    const DkmsSetup setup = root.setup();
+    root.file("etc/dkms/zfs.conf", "A=1\n. /etc/dkms/kernel-sign.conf\n");
+    CHECK(setup.enable("zfs", true) == DkmsChange::none);
+    CHECK(mentions(error_of([&] { static_cast<void>(setup.disable("zfs")); }).what(), "a line of your own"));
+    root.link("etc/dkms/evdi.conf", "/opt/other.conf");
+    for (const bool append : {false, true}) {
+        CHECK(mentions(error_of([&] { static_cast<void>(setup.enable("evdi", append)); }).what(),
+                       "is a link to /opt/other.conf"));
+    }
+    CHECK(setup.disable("evdi") == DkmsChange::none);
+    CHECK(root.target("etc/dkms/evdi.conf") == "/opt/other.conf");
+}
+
+TEST_CASE("without ksign's own file nothing is linked", "[dkms_setup]") {
+    const DkmsRoot root;
+    std::filesystem::remove(root / "etc/dkms/kernel-sign.conf");
+    CHECK(mentions(error_of([&] { static_cast<void>(root.setup().enable("zfs", false)); }).what(), "is not there"));
+    CHECK_FALSE(std::filesystem::is_symlink(root / "etc/dkms/zfs.conf"));
+}
+
+TEST_CASE("the native way, by a folder or by a line", "[dkms_setup]") {
+    const DkmsRoot root;
+    const DkmsSetup setup = root.setup();
+    CHECK(setup.enable_native(DkmsVersion{{3, 0, 10}}, false) == DkmsChange::linked);
+    CHECK(root.target("etc/dkms/framework.conf.d/ksign.conf") == "../../ksign/dkms-framework.conf");
+    root.file("etc/dkms/framework.conf", "# mine\n");
+    CHECK(error_of([&] {
+              static_cast<void>(setup.enable_native(DkmsVersion{{2, 8, 4}}, false));
+          }).code() == ErrorCode::usage);
+    CHECK(setup.enable_native(DkmsVersion{{2, 8, 4}}, true) == DkmsChange::appended);
+    CHECK(setup.disable_native().size() == 2);
+    CHECK(root.text("etc/dkms/framework.conf") == "# mine\n");
+    CHECK(setup.disable_native().empty());
+}
+
+TEST_CASE("what of DKMS's configuration is without effect, or leads nowhere", "[dkms_survey]") {
+    const DkmsRoot root;
+    const DkmsSetup setup = root.setup();
+    CHECK(root.problems().empty());
+    root.package("zfs", "POST_BUILD=\"own.sh -x\"\n");
+    CHECK(mentions(root.problems(), "does not call ksign for it: ksign dkms enable zfs"));
+    static_cast<void>(setup.enable("zfs", false));
+    CHECK(root.problems().empty());
+    root.file("etc/dkms/zfs-1.0.conf", "POST_BUILD=other\n");
+    CHECK(mentions(root.problems(), "zfs-1.0.conf sets POST_BUILD after ksign"));
+    root.file("etc/dkms/zfs-1.0.conf", "POST_BUILD=other\n. /etc/dkms/kernel-sign.conf\n");
+    CHECK(root.problems().empty());
+    static_cast<void>(setup.enable("gone", false));
+    CHECK(mentions(root.problems(), "gone.conf is for a package that DKMS does not know"));
+    static_cast<void>(setup.disable("gone"));
+
+    static_cast<void>(setup.enable_native(std::nullopt, false));
+    CHECK(mentions(root.problems(DkmsVersion{{2, 8, 4}}), "ksign.conf is without effect: DKMS 2.8.4"));
+    root.file("etc/dkms/framework.conf", " sign_tool='/x'\nmok_certificate=/mine\n#sign_file=/y\n");
+    CHECK(mentions(root.problems(), "framework.conf sets sign_tool, which DKMS reads no more since 3.0.4"));
+    CHECK(mentions(root.problems(), "sets mok_certificate=/mine, without effect"));
+    CHECK_FALSE(mentions(root.problems(), "sign_file=/y"));
+    root.file("etc/dkms/framework.conf", "");
+    root.file("etc/dkms/framework.conf.d/zz.conf", "sign_file=/z\n");
+    CHECK(mentions(root.problems(), "zz.conf sets sign_file=/z, over what ksign's"));
+    std::filesystem::remove(root / "etc/dkms/framework.conf.d/zz.conf");
+
+    std::filesystem::remove(root / "etc/dkms/kernel-sign.conf");
+    std::filesystem::remove(root / "etc/ksign/dkms-framework.conf");
+    CHECK(mentions(root.problems(), "zfs.conf leads to nothing"));
+    CHECK(mentions(root.problems(), "framework.conf.d/ksign.conf leads to nothing"));
+}
+
+TEST_CASE("an override that DKMS 3.4 prefers is told", "[dkms_survey]") {
+    const DkmsRoot root;
+    root.package("zfs", "POST_BUILD=\"own.sh -x\"\n");
+    static_cast<void>(root.setup().enable("zfs", false));
+    std::filesystem::permissions(root.file("etc/dkms/zfs/own.sh", "#!/bin/sh\n"), std::filesystem::perms(0755));
+    const auto notes = [&](const DkmsVersion& version) {
+        return survey_dkms(root.setup(), version, std::nullopt).notes.size();
+    };
+    CHECK(notes({{3, 4, 0}}) == 1);
+    CHECK(notes({{3, 3, 0}}) == 0);
+}
+
+TEST_CASE("unsigned modules, and kernels without a key, are counted", "[dkms_survey]") {
+    const DkmsRoot root;
+    root.package("zfs");
+    static_cast<void>(root.setup().enable("zfs", false));
+    root.file("var/lib/dkms/zfs/1.0/6.12.1/x86_64/module/zfs.ko", text_of(make_module()));
+    root.file("var/lib/dkms/zfs/1.0/6.12.1/x86_64/module/spl.ko", "no module");
+    root.link("var/lib/dkms/zfs/kernel-6.12.1-x86_64", "1.0/6.12.1/x86_64");
+    const DkmsSurvey survey = survey_dkms(root.setup(), std::nullopt, std::nullopt);
+    REQUIRE(survey.packages.size() == 1);
+    REQUIRE(survey.packages[0].builds.size() == 1);
+    const DkmsBuild& build = survey.packages[0].builds[0];
+    CHECK(build.release == "6.12.1");
+    CHECK(build.architecture == "x86_64");
+    CHECK(build.modules == 2);
+    CHECK(build.unsigned_modules == 1);
+    REQUIRE(build.problems.size() == 2);
+    CHECK(mentions(build.problems[0], "no key for this kernel"));
+    CHECK(mentions(build.problems[1], "spl.ko"));
+}

@@ -1,0 +1,89 @@
+#include "initramfs.hpp"
+
+#include "catch.hpp"
+#include "expect_error.hpp"
+#include "image_sample.hpp"
+#include "initramfs_sample.hpp"
+
+using namespace ksign;
+using namespace ksign::test;
+
+namespace {
+
+CpioFiles modules_in(ByteView content) {
+    const TemporaryFolder folder;
+    write_file(folder / "initrd", content);
+    CpioFiles found;
+    read_initramfs(folder / "initrd", [&found](const std::string& name, ByteView bytes) {
+        found.emplace_back(name, Bytes(bytes.begin(), bytes.end()));
+    });
+    return found;
+}
+
+const CpioFiles files{{"init", bytes_of("#!/bin/sh\n")},
+                      {"usr/lib/modules/6.12.1/kernel/a.ko", random_bytes(1001, 1)},
+                      {"usr/lib/modules/6.12.1/modules.dep", bytes_of("x")},
+                      {"usr/lib/modules/6.12.1/kernel/empty.ko", {}},
+                      {"usr/lib/modules/6.12.1/kernel/b.ko.xz", random_bytes(300002, 2)},
+                      {"usr/lib/modules/6.12.1/kernel/c.ko.zst", random_bytes(7, 3)}};
+const CpioFiles modules{files[1], files[4], files[5]};
+
+} // namespace
+
+TEST_CASE("modules are found however an initramfs is packed", "[initramfs]") {
+    const Bytes main = make_cpio(files);
+    const Bytes early = make_cpio({{"kernel/x86/microcode/GenuineIntel.bin", random_bytes(70001)}});
+    for (const Bytes& packed : {main, make_gzip(main), make_xz(main), make_zstd(main), make_lz4_legacy(main)}) {
+        CHECK((modules_in(packed) == modules));
+        CHECK((modules_in(joined({early, packed})) == modules));
+        CHECK((modules_in(joined({early, Bytes(4096), early, Bytes(512), packed})) == modules));
+    }
+    // Uncompressed ones after each other, as newer initramfs-tools write them.
+    const Bytes other = make_cpio({{"lib/modules/6.12.1/kernel/d.ko", random_bytes(99)}}, "070702");
+    CHECK(modules_in(joined({main, other, make_zstd(main)})).size() == 7);
+    CHECK(modules_in(make_cpio({})).empty());
+    // In a unified kernel image.
+    CHECK((modules_in(make_unified(joined({early, make_zstd(main)}), ".initrd")) == modules));
+}
+
+TEST_CASE("a damaged initramfs is an error that says so", "[initramfs]") {
+    const Bytes main = make_cpio(files);
+    const auto reason = [](ByteView content) {
+        const Error error = error_of([&] { modules_in(content); });
+        CHECK((error.code() == ErrorCode::kernel || error.code() == ErrorCode::limit));
+        return std::string(error.what());
+    };
+    CHECK(mentions(reason(prefix_of(main, 2000)), "ends too early"));
+    CHECK(mentions(reason(prefix_of(make_zstd(main), 2000)), "too early"));
+    CHECK(mentions(reason(make_gzip(prefix_of(main, 2000))), "ends too early"));
+    CHECK(mentions(reason(joined({main, bytes_of("something else")})), "neither a cpio archive nor compressed"));
+    CHECK(mentions(reason(make_gzip(bytes_of("text"))), "no cpio archive"));
+    CHECK(mentions(reason(make_cpio(files, "070707")), "newc"));
+    const auto with_field = [&main](std::size_t field, std::string_view value) {
+        Bytes changed = main;
+        std::ranges::copy(bytes_of(value), changed.begin() + static_cast<std::ptrdiff_t>(6 + 8 * field));
+        return changed;
+    };
+    CHECK(mentions(reason(with_field(11, "FFFFFFFF")), "a name in its archive"));
+    CHECK(mentions(reason(with_field(11, "00000000")), "a name in its archive"));
+    CHECK(mentions(reason(with_field(6, "nonsense")), "header"));
+    Bytes large = make_cpio({{"a.ko", bytes_of("x")}});
+    std::ranges::copy(bytes_of("F0000000"), large.begin() + 6 + 48);
+    CHECK(mentions(reason(large), "more than 256 MiB"));
+    CHECK(mentions(reason(prefix_of(make_unified(main, ".initrd"), 3000)), "lies beyond its end"));
+}
+
+TEST_CASE("random changes of an initramfs never do more than fail", "[initramfs]") {
+    const Bytes main = make_cpio({files[0], files[1], files[5]});
+    std::mt19937 engine(1);
+    for (int round = 0; round < 1000; ++round) {
+        Bytes changed = main;
+        changed[engine() % changed.size()] = static_cast<std::byte>(engine() & 0xffU);
+        try {
+            const std::size_t count = modules_in(changed).size();
+            CHECK(count <= 3);
+        } catch (const Error& error) {
+            CHECK((error.code() == ErrorCode::kernel || error.code() == ErrorCode::limit));
+        }
+    }
+}

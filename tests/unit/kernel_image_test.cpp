@@ -1,0 +1,268 @@
+#include <ksign/kernel_image.hpp>
+
+#include "catch.hpp"
+#include "expect_error.hpp"
+#include "image_sample.hpp"
+#include "kernel_root.hpp"
+
+using namespace ksign;
+using namespace ksign::test;
+
+namespace {
+
+const Bytes& rsa_der() {
+    static const Bytes der = certificate_der(rsa_sample().certificate.get());
+    return der;
+}
+const Bytes& other_der() {
+    static const Bytes der = certificate_der(other_rsa_sample().certificate.get());
+    return der;
+}
+const Bytes& ec_der() {
+    static const Bytes der = certificate_der(ec_sample().certificate.get());
+    return der;
+}
+
+KernelImage image_of(ByteView content) {
+    const TemporaryFolder folder;
+    write_file(folder / "image", content);
+    return read_kernel_image(folder / "image");
+}
+
+Error image_error(ByteView content) {
+    return error_of([&] { static_cast<void>(image_of(content)); });
+}
+
+std::string fingerprint(const Bytes& der) {
+    return KernelCertificate::parse(der, "test").fingerprint();
+}
+
+std::vector<std::string> fingerprints(const std::vector<KernelCertificate>& certificates) {
+    std::vector<std::string> all;
+    for (const KernelCertificate& certificate : certificates) {
+        all.push_back(certificate.fingerprint());
+    }
+    return all;
+}
+
+std::vector<std::string> fingerprints(const std::vector<Bytes>& certificates) {
+    std::vector<std::string> all;
+    for (const Bytes& der : certificates) {
+        all.push_back(fingerprint(der));
+    }
+    return all;
+}
+
+} // namespace
+
+TEST_CASE("an image is unpacked whatever it is packed in", "[kernel_image]") {
+    const Bytes vmlinux = make_vmlinux({{rsa_der(), ec_der()}});
+    const Bytes gzip = make_gzip(vmlinux);
+    const Bytes xz = make_xz(vmlinux, {LZMA_CHECK_CRC32, 0, true});
+    const Bytes zstd = make_zstd(vmlinux, {19, false, false});
+    const Bytes lz4 = make_lz4_legacy(vmlinux);
+    struct Case {
+        std::string form;
+        Bytes content;
+    };
+    const std::vector<Case> cases{
+        {"ELF", vmlinux},
+        {"gzip", gzip},
+        {"lz4", lz4},
+        {"bzImage, gzip", make_bzimage(gzip, vmlinux.size(), false)},
+        {"bzImage, xz", make_bzimage(xz, vmlinux.size())},
+        {"bzImage, zstd", make_bzimage(zstd, vmlinux.size())},
+        {"bzImage, lz4", make_bzimage(lz4, vmlinux.size())},
+        {"bzImage, ELF", make_bzimage(vmlinux, vmlinux.size(), false)},
+        {"EFI zboot, gzip", make_zboot(gzip)},
+        {"EFI zboot, zstd", make_zboot(zstd)},
+        {"unified kernel image, bzImage, xz", make_unified(make_bzimage(xz, vmlinux.size()))},
+        {"unified kernel image, EFI zboot, gzip", make_unified(make_zboot(gzip))},
+    };
+    for (const Case& each : cases) {
+        INFO(each.form);
+        const KernelImage image = image_of(each.content);
+        CHECK(image.form == each.form);
+        CHECK(image.size == vmlinux.size());
+        CHECK(image.release == "6.12.1-test");
+        CHECK(image.banner == VmlinuxForm().banner);
+        CHECK(fingerprints(image.builtin) == fingerprints({rsa_der(), ec_der()}));
+        CHECK(image.revoked.empty());
+        CHECK(image.others.empty());
+    }
+}
+
+TEST_CASE("the lists of an image are told apart by the sizes that follow them", "[kernel_image]") {
+    VmlinuxForm form{{rsa_der(), ec_der()}};
+    form.revoked = {other_der()};
+    form.others = {certificate_der(ec_sample("P-256").certificate.get())};
+    SECTION("as usual") {}
+    SECTION("with a reserve for one more certificate") {
+        form.reserve = 4096;
+    }
+    SECTION("of 32 bits") {
+        form.word = 4;
+    }
+    SECTION("of the other byte order") {
+        form.big_endian = true;
+    }
+    SECTION("of 32 bits and the other byte order") {
+        form.word = 4;
+        form.big_endian = true;
+    }
+    SECTION("without a key of the build's own") {
+        form.has_module_key = false;
+    }
+    SECTION("far into the image, across the search's windows") {
+        form.before = GENERATE(3145700U, 4194200U, 4190000U, 7340000U, 9000000U);
+    }
+    const KernelImage image = image_of(make_vmlinux(form));
+    CHECK(fingerprints(image.builtin) == fingerprints(form.certificates));
+    CHECK(fingerprints(image.revoked) == fingerprints(form.revoked));
+    CHECK(fingerprints(image.others) == fingerprints(form.others));
+}
+
+TEST_CASE("an image without certificates, and one with a list whose size is wrong", "[kernel_image]") {
+    CHECK(image_of(make_vmlinux()).builtin.empty());
+    Bytes vmlinux = make_vmlinux({{rsa_der()}});
+    const auto der = rsa_der();
+    const auto at = std::search(vmlinux.begin(), vmlinux.end(), der.begin(), der.end());
+    *(at + static_cast<std::ptrdiff_t>((der.size() + 7) / 8 * 8)) ^= std::byte{1};
+    const KernelImage image = image_of(vmlinux);
+    CHECK(image.builtin.empty());
+    CHECK(fingerprints(image.others) == fingerprints({rsa_der()}));
+}
+
+TEST_CASE("an embedded configuration is read", "[kernel_image]") {
+    VmlinuxForm form;
+    form.config = "CONFIG_MODULE_SIG=y\nCONFIG_MODULE_SIG_HASH=\"sha384\"\n";
+    const KernelImage image = image_of(make_vmlinux(form));
+    REQUIRE(image.config);
+    CHECK(image.config->module_hash() == HashAlgorithm::sha384);
+    CHECK_FALSE(image_of(make_vmlinux()).config);
+}
+
+TEST_CASE("what is no whole image is an error that says so", "[kernel_image]") {
+    const Bytes vmlinux = make_vmlinux({{rsa_der()}});
+    const Bytes xz = make_bzimage(make_xz(vmlinux), vmlinux.size());
+    CHECK(mentions(image_error(bytes_of("")).what(), "no kernel image that ksign knows"));
+    CHECK(mentions(image_error(compressible_bytes(9000)).what(), "no kernel image that ksign knows"));
+    CHECK(mentions(image_error(prefix_of(xz, xz.size() - 1000)).what(), "lies beyond its end"));
+    CHECK(mentions(image_error(make_bzimage(make_xz(vmlinux), vmlinux.size() + 1)).what(), "says that there are"));
+    CHECK(mentions(image_error(make_bzimage(prefix_of(make_zstd(vmlinux), 3000), vmlinux.size())).what(), "too early"));
+    CHECK(mentions(image_error(make_bzimage(bytes_of("BZh91AY&SY and more"), 1, false)).what(), "bzip2"));
+    const Bytes zboot = make_zboot(make_gzip(vmlinux));
+    CHECK(mentions(image_error(prefix_of(zboot, 3000)).what(), "lies beyond its end"));
+    CHECK(mentions(image_error(make_unified(make_unified(xz))).what(), "within another"));
+    CHECK(mentions(image_error(make_unified(xz, ".initrd")).what(), "no kernel image that ksign knows"));
+    Bytes old = xz;
+    old[0x206] = std::byte{5};
+    CHECK(mentions(image_error(old).what(), "older than 2.08"));
+    for (const Error& error : {image_error(old), image_error(prefix_of(xz, xz.size() - 1000))}) {
+        CHECK(error.code() == ErrorCode::kernel);
+        CHECK_FALSE(error.remedy().empty());
+    }
+}
+
+TEST_CASE("a hostile image costs bounded time", "[kernel_image]") {
+    // At every fourth byte, something that may be a certificate of 64 KiB.
+    Bytes hostile = bytes_of("\x7f"
+                             "ELF");
+    for (std::size_t index = 0; index < (std::size_t{4} << 20U); ++index) {
+        hostile.push_back(static_cast<std::byte>(index % 4 == 0 ? 0x30 : index % 4 == 1 ? 0x82 : 0xff));
+    }
+    CHECK(image_of(hostile).builtin.empty());
+    // As many true ones as no kernel has.
+    Bytes many = bytes_of("\x7f"
+                          "ELF");
+    while (many.size() < ec_der().size() * 5000) {
+        many.insert(many.end(), ec_der().begin(), ec_der().end());
+    }
+    CHECK(image_error(many).code() == ErrorCode::limit);
+    // Random bytes changed in a list.
+    const Bytes vmlinux = make_vmlinux({{rsa_der(), ec_der()}});
+    std::mt19937 engine(1);
+    for (int round = 0; round < 300; ++round) {
+        Bytes changed = vmlinux;
+        for (int change = 0; change < 20; ++change) {
+            changed[10000 + engine() % 3000] = static_cast<std::byte>(engine() & 0xffU);
+        }
+        CHECK(image_of(changed).builtin.size() <= 2);
+    }
+}
+
+TEST_CASE("the image and configuration of an installed kernel are found", "[kernel_image]") {
+    const KernelRoot root;
+    const Kernel kernel(KernelRelease("6.12.1"), root.path());
+    CHECK_FALSE(find_kernel_image(kernel));
+    CHECK_FALSE(find_kernel_config(kernel));
+    root.file("lib/modules/6.12.1/pkgbase", "linux-lts\n");
+    const auto arch = root.file("boot/vmlinuz-linux-lts", "x");
+    CHECK(find_kernel_image(kernel) == arch);
+    const auto fedora = root.file("lib/modules/6.12.1/vmlinuz", "x");
+    CHECK(find_kernel_image(kernel) == fedora);
+    const auto debian = root.file("boot/vmlinuz-6.12.1", "x");
+    CHECK(find_kernel_image(kernel) == debian);
+    root.file("lib/modules/6.12.1/config", "CONFIG_A=y\n");
+    CHECK(find_kernel_config(kernel)->enabled("A"));
+    root.file("boot/config-6.12.1", "CONFIG_B=y\n");
+    CHECK(find_kernel_config(kernel)->enabled("B"));
+    root.file("lib/modules/6.12.1/build/.config", "CONFIG_C=y\n");
+    CHECK(find_kernel_config(kernel)->enabled("C"));
+}
+
+TEST_CASE("certificates are read as the kernel compares them", "[trust]") {
+    const KernelCertificate certificate = KernelCertificate::parse(rsa_der(), "test");
+    CHECK(certificate.name() == "ksign test key");
+    CHECK(certificate.issuer() == "ksign test key");
+    CHECK(certificate.serial() == "1A:2B:3C:4D");
+    CHECK(certificate.key_id().size() == 59);
+    CHECK(certificate.key_description() == "RSA-2048");
+    CHECK(certificate.fingerprint().size() == 64);
+    CHECK(KernelCertificate::parse(ec_der(), "test").key_description() == "ECDSA P-384");
+    CHECK(error_of([] { static_cast<void>(KernelCertificate::parse(bytes_of("no"), "test")); }).code() ==
+          ErrorCode::certificate);
+
+    const TemporaryFolder folder;
+    write_file(folder / "one.der", rsa_der());
+    write_file(folder / "two.der", joined({rsa_der(), ec_der()}));
+    write_file(folder / "two.pem", joined({certificate_pem(rsa_sample().certificate.get()),
+                                           certificate_pem(ec_sample().certificate.get())}));
+    write_file(folder / "none.pem", "no certificate\n");
+    CHECK(KernelCertificate::load(folder / "one.der").size() == 1);
+    CHECK(KernelCertificate::load(folder / "two.der").size() == 2);
+    CHECK(fingerprints(KernelCertificate::load(folder / "two.pem")) == fingerprints({rsa_der(), ec_der()}));
+    CHECK(error_of([&] { static_cast<void>(KernelCertificate::load(folder / "none.pem")); }).code() ==
+          ErrorCode::certificate);
+}
+
+TEST_CASE("without an image, the certificates of a kernel are those that its headers hold", "[trust]") {
+    const KernelRoot root;
+    const Kernel kernel(KernelRelease("6.12.1"), root.path());
+    TrustedKeys keys;
+    add_installed_certificates(keys, kernel);
+    CHECK(keys.entries.empty());
+
+    const std::string build = "lib/modules/6.12.1/build/";
+    root.file(build + ".config", "CONFIG_SYSTEM_TRUSTED_KEYS=\"certs/extra.pem\"\n");
+    root.file(build + "certs/extra.pem", text_of(certificate_pem(ec_sample().certificate.get())));
+    root.file(build + "certs/signing_key.x509", text_of(other_der()));
+    root.file(build + "certs-local/current/signing_prv.pem", "not looked at");
+    root.file(build + "certs-local/current/signing_crt.crt", text_of(rsa_der()));
+    add_installed_certificates(keys, kernel);
+    REQUIRE(keys.entries.size() == 3);
+    CHECK(keys.notes.empty());
+    CHECK(keys.entries[0].origin == "certs-local of kernel 6.12.1");
+    CHECK(keys.entries[1].origin == "certs/signing_key.x509 of kernel 6.12.1");
+    CHECK(keys.entries[2].origin == "CONFIG_SYSTEM_TRUSTED_KEYS of kernel 6.12.1");
+    // Each once.
+    add_installed_certificates(keys, kernel);
+    CHECK(keys.entries.size() == 3);
+    // What can't be read is said.
+    root.file(build + "certs/extra.pem", "damaged");
+    TrustedKeys again;
+    add_installed_certificates(again, kernel);
+    CHECK(again.entries.size() == 2);
+    REQUIRE(again.notes.size() == 1);
+    CHECK(mentions(again.notes[0], "extra.pem"));
+}
