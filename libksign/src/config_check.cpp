@@ -197,7 +197,6 @@ std::size_t fix_kernel_config(const std::filesystem::path& config, const std::ve
     if (changed > 0) {
         ReplacementFile replacement(file);
         replacement.write(std::as_bytes(std::span(text.text().data(), text.text().size())));
-        file.expect_unchanged();
         replacement.commit();
     }
     return changed;

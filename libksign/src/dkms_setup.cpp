@@ -39,7 +39,6 @@ void write_conf(const std::filesystem::path& file, const std::string& text) {
     const InputFile old = InputFile::open_locked(file);
     ReplacementFile replacement(old);
     replacement.write({reinterpret_cast<const std::byte*>(text.data()), text.size()});
-    old.expect_unchanged();
     replacement.commit();
 }
 

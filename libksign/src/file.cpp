@@ -382,6 +382,7 @@ void ReplacementFile::sync() {
 }
 
 void ReplacementFile::put_in_place() {
+    original_.expect_unchanged();
     if (::rename(temporary_.c_str(), destination_.c_str()) != 0) {
         throw failure("replace", errno);
     }

@@ -96,8 +96,8 @@ class InputFile {
 /// A file that takes another's place whole, on commit(), or never.
 ///
 /// It is written beside its destination under a temporary name, gets owner, mode, extended attributes and ACLs of
-/// the file that it is made from, is synced, renamed over the destination, and the folder is synced. Destroyed
-/// before commit(), it leaves nothing behind. Its modification time is the time of writing: its content is new.
+/// the file that it is made from, is synced, renamed over the destination, and the folder is synced. If that file was
+/// changed meanwhile, it is not. Destroyed before commit(), it leaves nothing behind. Its modification time is the time of writing: its content is new.
 ///
 /// The temporary name is fixed, `.NAME.ksign`: whoever replaces a file holds that file's lock, so a leftover under
 /// that name is from a killed process and is removed. It does not end in .ko, so depmod never takes it for a module.
@@ -125,7 +125,8 @@ class ReplacementFile {
     /// commit() in steps, for those who commit many at once. Writes all, and gives it its attributes.
     void finish_writing();
     void sync();
-    /// Renames it over its destination. It must be on the disk by then; its folder is to be synced after that.
+    /// Renames it over its destination, unless the original was changed meanwhile: then throws. It must be on the disk
+    /// by then; its folder is to be synced after that.
     void put_in_place();
     [[nodiscard]] std::filesystem::path folder() const;
     [[nodiscard]] int descriptor() const noexcept { return descriptor_.number(); }

@@ -70,13 +70,6 @@ std::unique_ptr<ReplacementFile> copy_module(const InputFile& file, const std::f
     return output;
 }
 
-void commit(const InputFile& file, ReplacementFile* output) {
-    if (output != nullptr) {
-        file.expect_unchanged();
-        output->commit();
-    }
-}
-
 bool is_same_place(const InputFile& file, const std::filesystem::path& destination) {
     std::error_code ignored;
     return std::filesystem::equivalent(file.real_path(), destination, ignored);
@@ -120,7 +113,9 @@ PreparedModule::PreparedModule(InputFile input, const Signer& signer, const Sign
 
 SignResult sign_module(const std::filesystem::path& module, const Signer& signer, const SignOptions& options) {
     PreparedModule prepared(InputFile::open_locked(module), signer, options);
-    commit(prepared.file, prepared.output.get());
+    if (prepared.output) {
+        prepared.output->commit();
+    }
     return std::move(prepared.result);
 }
 
@@ -146,9 +141,8 @@ SignResult attach_signature(const std::filesystem::path& module, std::span<const
         static_cast<void>(describe_signature(signature, "the signature"));
     }
     if (!options.files.dry_run) {
-        commit(file, write_module(file, found, options.hash, make_tail(signature), options.files,
-                                  other_destination(file, options))
-                         .get());
+        write_module(file, found, options.hash, make_tail(signature), options.files, other_destination(file, options))
+            ->commit();
     }
     return {found.payload.signatures.empty() ? SignOutcome::signed_first : SignOutcome::signed_again,
             found.codec.kind,
@@ -161,7 +155,7 @@ std::size_t strip_signatures(const std::filesystem::path& module, const FileOpti
     const Examination found =
         on_unchanged(file, [&] { return examine(file, HashAlgorithm::sha256, options.max_payload); });
     if (!found.payload.signatures.empty() && !options.dry_run) {
-        commit(file, write_module(file, found, HashAlgorithm::sha256, {}, options, std::nullopt).get());
+        write_module(file, found, HashAlgorithm::sha256, {}, options, std::nullopt)->commit();
     }
     return found.payload.signatures.size();
 }

@@ -36,10 +36,7 @@ class CommitGroup {
     void commit() {
         sync_files();
         for (Member& member : members_) {
-            on_error(member, [&member] {
-                member.module->file.expect_unchanged();
-                member.module->output->put_in_place();
-            });
+            on_error(member, [&member] { member.module->output->put_in_place(); });
         }
         sync_folders();
         for (Member& member : members_) {

@@ -204,7 +204,6 @@ TrustedKeysResult update_trusted_keys(const std::filesystem::path& config, const
     if (result.changed) {
         ReplacementFile replacement(file);
         replacement.write(bytes_of(text.text()));
-        file.expect_unchanged();
         replacement.commit();
     }
     return result;
