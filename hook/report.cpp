@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <cmath>
 #include <iostream>
 #include <iterator>
 #include <map>
@@ -467,7 +469,7 @@ std::string rate_and_time_left(std::size_t done, std::size_t total, std::chrono:
         return {};
     }
     const double rate = static_cast<double>(done) / seconds;
-    const auto whole = [](double number) { return std::to_string(static_cast<std::uint64_t>(number + 0.5)); };
+    const auto whole = [](double number) { return std::to_string(std::llround(number)); };
     return ", " + (rate >= 1 ? whole(rate) + " a second" : whole(1 / rate) + " s each") + ", " +
            whole(static_cast<double>(total - done) / rate) + " s left";
 }

@@ -312,7 +312,7 @@ TEST_CASE("xz blocks that say their sizes are spliced", "[splice]") {
 
 TEST_CASE("xz that no kernel reads, and xz with padding, are not spliced", "[splice]") {
     const Bytes payload = sample(20000);
-    const auto refused = [&payload](ByteView container, std::size_t kept) {
+    const auto refused = [](ByteView container, std::size_t kept) {
         return !spliced(xz_codec, container, kept, bytes_of("tail"), 6);
     };
     XzForm x86;
