@@ -97,7 +97,8 @@ class InputFile {
 ///
 /// It is written beside its destination under a temporary name, gets owner, mode, extended attributes and ACLs of
 /// the file that it is made from, is synced, renamed over the destination, and the folder is synced. If that file was
-/// changed meanwhile, it is not. Destroyed before commit(), it leaves nothing behind. Its modification time is the time of writing: its content is new.
+/// changed meanwhile, it is not. Destroyed before commit(), it leaves nothing behind. Its modification time is the time
+/// of writing: its content is new.
 ///
 /// The temporary name is fixed, `.NAME.ksign`: whoever replaces a file holds that file's lock, so a leftover under
 /// that name is from a killed process and is removed. It does not end in .ko, so depmod never takes it for a module.

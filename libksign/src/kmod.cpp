@@ -21,7 +21,7 @@ std::array<unsigned, 2> version_of(std::string_view name) {
             break;
         }
         name.remove_prefix(1);
-        const auto end = std::from_chars(name.data(), name.data() + name.size(), part).ptr;
+        const auto* const end = std::from_chars(name.data(), name.data() + name.size(), part).ptr;
         name.remove_prefix(static_cast<std::size_t>(end - name.data()));
     }
     return version;
