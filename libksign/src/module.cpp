@@ -1,6 +1,7 @@
 #include "module.hpp"
 
 #include "cms.hpp"
+#include "relay.hpp"
 
 #include <utility>
 
@@ -11,6 +12,23 @@ namespace {
 constexpr std::size_t first_held_back = std::size_t{64} * 1024;
 constexpr std::size_t most_held_back = std::size_t{64} * 1024 * 1024;
 
+/// Decodes a file into a reader, which digests at the same time where that pays.
+LoadObstacle read_through(const InputFile& file, const Codec& codec, std::uint64_t max_payload, PayloadNotes* notes,
+                          ModuleReader& reader) {
+    const ByteSink take = [&reader](std::span<const std::byte> bytes) { reader.take(bytes); };
+    if (codec.kind == ContainerKind::plain) {
+        return read_payload(file, codec, max_payload, take);
+    }
+    if (file.size() < worth_a_relay) {
+        return read_payload(file, codec, max_payload, take, notes);
+    }
+    Relay relay(take);
+    const ByteSink hand_on = [&relay](std::span<const std::byte> bytes) { relay.take(bytes); };
+    LoadObstacle obstacle = read_payload(file, codec, max_payload, hand_on, notes);
+    relay.finish();
+    return obstacle;
+}
+
 } // namespace
 
 Examination examine(const InputFile& file, HashAlgorithm hash, std::uint64_t max_payload) {
@@ -18,9 +36,7 @@ Examination examine(const InputFile& file, HashAlgorithm hash, std::uint64_t max
     for (std::size_t held_back = first_held_back; held_back <= most_held_back; held_back *= 32) {
         ModuleReader reader(hash, held_back, file.path().string());
         PayloadNotes notes;
-        LoadObstacle obstacle = read_payload(
-            file, codec, max_payload, [&reader](std::span<const std::byte> bytes) { reader.take(bytes); },
-            codec.kind == ContainerKind::plain ? nullptr : &notes);
+        LoadObstacle obstacle = read_through(file, codec, max_payload, &notes, reader);
         if (auto payload = reader.finish()) {
             return {codec, std::move(obstacle), std::move(*payload), std::move(notes)};
         }

@@ -4,6 +4,7 @@
 #include "cms.hpp"
 #include "module.hpp"
 #include "prepared_module.hpp"
+#include "relay.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -26,8 +27,11 @@ void expect_written_right(ReplacementFile& output, const Examination& found, Has
         end.insert(end.end(), rest.begin(), rest.end());
     };
     const ByteSource source = output.read_back();
+    Relay relay(compare);
+    const ByteSink hand_on = [&relay](std::span<const std::byte> bytes) { relay.take(bytes); };
     const LoadObstacle obstacle =
-        read_payload({source, compare, subject}, found.codec, found.payload.size + tail.size());
+        read_payload({source, hand_on, subject}, found.codec, found.payload.size + tail.size());
+    relay.finish();
     if (kept_left != 0 || !std::ranges::equal(end, tail) || digest.finish() != found.payload.digest ||
         !obstacle.empty()) {
         throw Error(ErrorCode::system, subject,
