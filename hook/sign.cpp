@@ -1,4 +1,5 @@
 // ksign sign: for people.
+#include "boot_notes.hpp"
 #include "kernel_choice.hpp"
 #include "options.hpp"
 #include "report.hpp"
@@ -68,9 +69,11 @@ class StopOnSignal {
     [[nodiscard]] static bool is_set() { return stop_signal != 0; }
 };
 
-/// Signs them all. Returns the exit code: after a signal 128 and its number, as a shell tells of it.
+/// Signs them all, and adds those that are others now to @p changed. Returns the exit code: after a signal 128 and its
+/// number, as a shell tells of it.
 int sign_modules(const std::vector<std::filesystem::path>& modules, const SigningChoice& choice,
-                 const SignOptions& options, unsigned threads, ModuleReport& report) {
+                 const SignOptions& options, unsigned threads, ModuleReport& report,
+                 std::vector<std::filesystem::path>& changed) {
     const StopOnSignal signals;
     std::size_t left = 0;
     {
@@ -82,6 +85,9 @@ int sign_modules(const std::vector<std::filesystem::path>& modules, const Signin
                      } else if (module.result) {
                          report.signed_module(modules[index], *module.result, choice.signer, choice.hash,
                                               options.files.dry_run);
+                         if (module.result->outcome != SignOutcome::unchanged && !options.files.dry_run) {
+                             changed.push_back(modules[index]);
+                         }
                      } else {
                          ++left;
                      }
@@ -111,6 +117,7 @@ int run_sign(const Arguments& arguments) {
     add_file_options(options);
     options.flag("force,f", "sign anew what this key signed already")
         .flag("all-modules", "with -k: every module of the kernel")
+        .flag("rebuild-initramfs", "where the kernel's initramfs holds older copies, have it made anew")
         .flag("json", "results as JSON");
     add_jobs_option(options);
     add_settings_option(options);
@@ -144,7 +151,12 @@ int run_sign(const Arguments& arguments) {
     if (words.empty()) {
         modules = modules_of_kernel(*kernel, values->contains("all-modules"));
     }
-    return sign_modules(modules, *choice, sign_options, jobs_of(*values), report);
+    std::vector<std::filesystem::path> changed;
+    const int code = sign_modules(modules, *choice, sign_options, jobs_of(*values), report, changed);
+    if (code == exit_done || code == exit_failed) {
+        tell_before_boot(changed, values->contains("rebuild-initramfs"));
+    }
+    return code;
 }
 
 } // namespace ksign::hook

@@ -33,6 +33,40 @@ std::string without_compression(const std::filesystem::path& path) {
     return text;
 }
 
+/// Finds modules of a kernel by where they stand in an initramfs.
+class InstalledModules {
+  public:
+    InstalledModules() = default;
+    InstalledModules(const Kernel& kernel, const std::vector<std::filesystem::path>& modules)
+        : folder_("lib/modules/" + kernel.release().text() + "/") {
+        for (std::size_t index = 0; index < modules.size(); ++index) {
+            by_path_.emplace(without_compression(modules[index].lexically_relative(kernel.modules_folder())), index);
+            by_name_.emplace(module_name(modules[index]), index);
+        }
+    }
+
+    /// The one that a module of the initramfs was made from: of the same path, or else of the same name.
+    [[nodiscard]] std::optional<std::size_t> packed_as(const std::string& path) const {
+        if (const std::size_t at = path.find(folder_); at != std::string::npos) {
+            const auto found = by_path_.find(without_compression(path.substr(at + folder_.size())));
+            if (found != by_path_.end()) {
+                return found->second;
+            }
+        }
+        return named(module_name(path));
+    }
+
+    [[nodiscard]] std::optional<std::size_t> named(const std::string& name) const {
+        const auto found = by_name_.find(name);
+        return found == by_name_.end() ? std::nullopt : std::optional(found->second);
+    }
+
+  private:
+    std::string folder_;
+    std::map<std::string, std::size_t> by_path_;
+    std::map<std::string, std::size_t> by_name_;
+};
+
 class Audit {
   public:
     Audit(const Kernel& kernel, const Judge& judge, const AuditOptions& options,
@@ -68,10 +102,7 @@ class Audit {
         }
         result_.modules = modules_.size();
         refused_.resize(modules_.size());
-        for (std::size_t index = 0; index < modules_.size(); ++index) {
-            by_path_.emplace(without_compression(modules_[index].lexically_relative(kernel_.modules_folder())), index);
-            by_name_.emplace(module_name(modules_[index]), index);
-        }
+        installed_ = InstalledModules(kernel_, modules_);
         judge_all(judge_, modules_, options_.threads, options_.max_payload,
                   [this](std::size_t index, const JudgedModule& judged) {
                       count(index, judged);
@@ -94,19 +125,6 @@ class Audit {
         result_.troubled.push_back({modules_[index], judged});
     }
 
-    /// The installed module that one of the initramfs was made from: of the same path, or else of the same name.
-    [[nodiscard]] std::optional<std::size_t> installed_of(const std::string& path) const {
-        const std::string folder = "lib/modules/" + kernel_.release().text() + "/";
-        if (const std::size_t at = path.find(folder); at != std::string::npos) {
-            const auto found = by_path_.find(without_compression(path.substr(at + folder.size())));
-            if (found != by_path_.end()) {
-                return found->second;
-            }
-        }
-        const auto found = by_name_.find(module_name(path));
-        return found == by_name_.end() ? std::nullopt : std::optional(found->second);
-    }
-
     void judge_initramfs(const std::filesystem::path& file) {
         try {
             read_initramfs(file, [&](const std::string& path, std::span<const std::byte> content) {
@@ -122,7 +140,7 @@ class Audit {
         InitramfsModule module;
         module.path = path;
         const InputFile packed = InputFile::of_bytes(content, file.string() + ":" + path);
-        if (const auto index = installed_of(path)) {
+        if (const auto index = installed_.packed_as(path)) {
             module.installed = modules_[*index];
             module.differs = content_digest(packed, options_.max_payload) !=
                              content_digest(InputFile::open(module.installed), options_.max_payload);
@@ -135,11 +153,11 @@ class Audit {
 
     void judge_loaded() {
         for (const LoadedModule& module : result_.running->modules) {
-            const auto found = by_name_.find(module.name);
-            if (found == by_name_.end()) {
+            const auto found = installed_.named(module.name);
+            if (!found) {
                 result_.loaded.push_back({module, {}, "no file of it is installed any more"});
-            } else if (!refused_[found->second].empty()) {
-                result_.loaded.push_back({module, modules_[found->second], refused_[found->second]});
+            } else if (!refused_[*found].empty()) {
+                result_.loaded.push_back({module, modules_[*found], refused_[*found]});
             }
         }
     }
@@ -187,8 +205,7 @@ class Audit {
     const std::function<void(std::size_t, std::size_t)>& progress_;
     std::vector<std::filesystem::path> modules_;
     std::vector<std::string> refused_; ///< Why, for each module; empty if it loads.
-    std::map<std::string, std::size_t> by_path_;
-    std::map<std::string, std::size_t> by_name_;
+    InstalledModules installed_;
     AuditResult result_;
 };
 
@@ -213,6 +230,20 @@ std::optional<std::filesystem::path> find_initramfs(const Kernel& kernel) {
         }
     }
     return std::nullopt;
+}
+
+std::vector<std::filesystem::path> outdated_in_initramfs(const Kernel& kernel, const std::filesystem::path& initramfs,
+                                                         const std::vector<std::filesystem::path>& modules) {
+    const InstalledModules installed(kernel, modules);
+    std::vector<std::filesystem::path> outdated;
+    read_initramfs(initramfs, [&](const std::string& path, std::span<const std::byte> content) {
+        const auto index = installed.packed_as(path);
+        if (index && content_digest(InputFile::of_bytes(content, path), usual_max_payload) !=
+                         content_digest(InputFile::open(modules[*index]), usual_max_payload)) {
+            outdated.push_back(modules[*index]);
+        }
+    });
+    return outdated;
 }
 
 AuditResult audit_kernel(const Kernel& kernel, const Judge& judge, const AuditOptions& options,

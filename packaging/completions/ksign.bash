@@ -149,7 +149,8 @@ _ksign() {
     case $command in
         sign)
             options=(-k --kernel --root --key --certificate --pin-file --insecure --hash --level
-                --max-size -n --dry-run -f --force --all-modules -j --jobs --json --config)
+                --max-size -n --dry-run -f --force --all-modules --rebuild-initramfs
+                -j --jobs --json --config)
             ;;
         show) options=(-k --kernel --root --max-size --json --config) ;;
         verify)

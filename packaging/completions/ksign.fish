@@ -106,6 +106,7 @@ complete -c ksign -n '__ksign_command sign show verify audit strip' -l max-size 
 complete -c ksign -n '__ksign_command sign strip' -s n -l dry-run -d 'do everything but write'
 complete -c ksign -n '__ksign_command sign' -s f -l force -d 'sign anew what is signed already'
 complete -c ksign -n '__ksign_command sign' -l all-modules -d 'every module of the kernel'
+complete -c ksign -n '__ksign_command sign' -l rebuild-initramfs -d 'make an outdated initramfs anew'
 complete -c ksign -n '__ksign_command sign show verify audit strip' -l json -d 'results as JSON'
 complete -c ksign -n '__ksign_command sign show verify audit strip post-build sign-tool keys-enroll' -l config -rF -d 'file in place of ksign.conf'
 complete -c ksign -n '__ksign_command sign show verify strip' -a '(__ksign_modules)' -d module

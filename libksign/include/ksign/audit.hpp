@@ -27,6 +27,12 @@ struct AuditOptions {
 /// (dracut), initrd in its modules' folder, or boot/initramfs-PKGBASE.img (mkinitcpio). Nothing if there is none.
 [[nodiscard]] KSIGN_EXPORT std::optional<std::filesystem::path> find_initramfs(const Kernel& kernel);
 
+/// Which of the modules given, installed ones of a kernel, an initramfs holds otherwise than they are now on disk, both
+/// decompressed: it was made before they were signed. Throws Error if it can't be read.
+[[nodiscard]] KSIGN_EXPORT std::vector<std::filesystem::path>
+outdated_in_initramfs(const Kernel& kernel, const std::filesystem::path& initramfs,
+                      const std::vector<std::filesystem::path>& modules);
+
 /// A module of an initramfs that is not the installed one.
 struct InitramfsModule {
     std::string path;                ///< In the initramfs.
