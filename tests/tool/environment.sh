@@ -7,6 +7,7 @@
 #   $bin      ksign, sign-file, post-build and sign-tool of the build folder
 #   $keys     NAME.key (PEM), NAME.pem and NAME.der (its certificate), for each
 #             NAME of make_keys; read only
+#   $installed  what `meson install` puts on a system; read only
 #   $samples  sample.ko (a module with debug information), other.ko; each also by
 #             container as sample.plain, .xz, .zst, .gz; read only
 # and with the names of $bin as commands.
@@ -121,6 +122,7 @@ prepare_common() {
         # Links, so that the executable finds its library from where it is.
         ln -s "$common/program/hook/ksign" "$common/bin/$name"
     done
+    DESTDIR=$common/installed meson install -C "$build" --no-rebuild --quiet
     make_keys
     make_samples "$common/samples"
     chmod -R a-w "$common/samples"
@@ -129,7 +131,7 @@ prepare_common() {
 
 # enter_scratch COMMON SCRATCH: what the top of this file promises.
 enter_scratch() {
-    bin=$1/bin keys=$1/keys samples=$1/samples scratch=$2
+    bin=$1/bin keys=$1/keys samples=$1/samples installed=$1/installed scratch=$2
     mkdir -p "$scratch/work"
     cd "$scratch/work" || fail "no folder $scratch/work"
 }
