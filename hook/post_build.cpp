@@ -143,10 +143,11 @@ class PackageSigner {
         options_.files = settings.files;
     }
     void sign(const std::vector<std::filesystem::path>& modules, bool say_unchanged) {
-        for_each_module(modules, report_, [&](const std::filesystem::path& module) {
-            const SignResult result = sign_module(module, choice_.signer, options_);
-            if (say_unchanged || result.outcome != SignOutcome::unchanged) {
-                report_.signed_module(module, result, choice_.signer, choice_.hash, false);
+        sign_all(modules, choice_.signer, options_, {}, [&](std::size_t index, const SignedModule& module) {
+            if (module.error) {
+                report_.failed(modules[index], *module.error);
+            } else if (say_unchanged || module.result->outcome != SignOutcome::unchanged) {
+                report_.signed_module(modules[index], *module.result, choice_.signer, choice_.hash, false);
             }
         });
     }
