@@ -221,6 +221,29 @@ def large_gzip(bench):
     one_compressed(bench, "amdgpu.ko.gz", ".gz", "gzip", "gzip -d", (4.0, None))
 
 
+@work
+def spliced_sizes(bench):
+    """What splicing adds to the files, against compressing them anew: every tenth module."""
+    modules = sorted(bench.corpus().rglob("*.ko"))[::10]
+    more = {}
+    for suffix, compress, decompress in ((".xz", XZ, "xz -d"), (".zst", "zstd -q --rm", "zstd -q -d --rm"),
+                                         (".gz", "gzip", "gzip -d")):
+        folders = [bench.scratch / name for name in ("spliced", "anew")]
+        for folder in folders:
+            folder.mkdir()
+            for module in modules:
+                shutil.copy(module, folder)
+            shell(f"find {folder} -name '*.ko' -print0 | xargs -0 -P{THREADS} -n 10 {compress}")
+        run(bench.sign("p384", folders[0]))
+        line = bench.each("p384", decompress, compress, suffix)
+        shell(f"find {folders[1]} -type f -print0 | sed -z 's/{suffix}$//' | xargs -0 -P{THREADS} -n 1 sh -c '{line}' sh")
+        spliced, anew = (sum(file.stat().st_size for file in folder.iterdir()) for folder in folders)
+        more[suffix] = 100 * (spliced / anew - 1)
+        for folder in folders:
+            shutil.rmtree(folder)
+    bench.add(report.Figures(f"Size after splicing, {len(modules)} modules together, over compressing anew", "%", more))
+
+
 def of_size(bench, size):
     """A module of a size, half of which compresses well."""
     content = bench.scratch / "content"

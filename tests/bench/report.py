@@ -59,7 +59,7 @@ class Figures:
     values: dict
 
     def text(self):
-        return "\n".join([self.title, *(f"  {value:9.1f} {self.unit}  {name}" for name, value in self.values.items())])
+        return "\n".join([self.title, *(f"  {value:9.2f} {self.unit}  {name}" for name, value in self.values.items())])
 
     def data(self):
         return {"work": self.title, "unit": self.unit, "values": self.values}
