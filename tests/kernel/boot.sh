@@ -52,6 +52,10 @@ boot() {
     build=$(build_folder "$label")
     rm -f "$log"
     case $label in
+        6.1)
+            qemu 240 "$log" -M pc -m 512 -kernel "$build/image" -initrd "$initramfs" \
+                -append "console=ttyS0 ${boot_options[*]}"
+            ;;
         6.12)
             cp "$build/firmware.fd" "$log.firmware"
             qemu 300 "$log" -M q35 -m 1024 -kernel "$build/image" -initrd "$initramfs" \
@@ -59,7 +63,7 @@ boot() {
                 -drive "if=pflash,format=raw,unit=1,file=$log.firmware" \
                 -append "console=ttyS0 ${boot_options[*]}"
             ;;
-        *)
+        7.3*)
             folder=$(mktemp -d -p "$work")
             TMPDIR=$folder timeout -k 5 120 "$build/image" mem=512M uml_dir="$folder" con=null con0=null,fd:1 con1=null \
                 initrd="$initramfs" "${boot_options[@]}" >"$log" 2>&1 </dev/null

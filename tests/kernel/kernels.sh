@@ -3,7 +3,7 @@
 # The judges: builds them, or takes them from the cache. Sourced by tests/kernel/run; needs $cache, $keys, $here,
 # fail, packages.sh and keys.sh.
 #
-#   6.1       Debian 12's source, as User Mode Linux; xz
+#   6.1       Debian 12's source, in QEMU; xz
 #   6.12      bookworm-backports' own kernel in QEMU with UEFI, whose db holds the certificates; xz
 #   7.3       trixie-backports' source as User Mode Linux; zstd, ML-DSA
 #   7.3-gzip  the same with gzip, and without ECDSA
@@ -26,11 +26,12 @@ trusted_keys_of() {
 # Which files of kernels/ make up its configuration.
 configs_of() {
     case $1 in
-        6.1 | 7.3*) echo common uml "$1" ;;
+        6.1) echo common qemu 6.1 ;;
+        7.3*) echo common uml "$1" ;;
     esac
 }
 
-machine_of() { [[ $1 == 6.12 ]] && echo x86_64 || echo um; }
+machine_of() { [[ $1 == 7.3* ]] && echo um || echo x86_64; }
 
 # configuration_of LABEL BUILD: what is given to kconfig.
 configuration_of() {
@@ -83,8 +84,13 @@ configure_kernel() {
 build_kernel() {
     local label=$1 source=$2 build=$3
     configure_kernel "$label" "$source" "$build" || return 1
-    in_kernel "$label" "$build" -j2 linux modules || return 1
-    ln -sf linux "$build/image"
+    if [[ $(machine_of "$label") == um ]]; then
+        in_kernel "$label" "$build" -j2 linux modules || return 1
+        ln -sf linux "$build/image"
+    else
+        in_kernel "$label" "$build" -j2 bzImage modules || return 1
+        ln -sf arch/x86/boot/bzImage "$build/image"
+    fi
     in_kernel "$label" "$build" kernelrelease >"$build/release"
 }
 
