@@ -111,7 +111,8 @@ make_initramfs() {
 }
 # The state of the machine's own folders, before and after.
 machine() {
-    find /boot /etc /lib/modules /usr/sbin /lib/firmware -printf '%p %i %s %T@\n' 2>/dev/null | sort
+    # A bare system lacks some of them.
+    { find /boot /etc /lib/modules /usr/sbin /lib/firmware -printf '%p %i %s %T@\n' 2>/dev/null || true; } | sort
 }
 machine >"$scratch/machine.before"
 
