@@ -26,7 +26,8 @@ struct InstalledModule {
 
 /// A module by its place, ROOT[/usr]/lib/modules/RELEASE/…. Nothing for one that stands elsewhere.
 std::optional<InstalledModule> as_installed(const std::filesystem::path& module) {
-    const std::filesystem::path file = std::filesystem::canonical(module);
+    std::error_code ignored; // whoever has removed it meanwhile needs no notes
+    const std::filesystem::path file = std::filesystem::canonical(module, ignored);
     std::filesystem::path above;
     for (const std::filesystem::path& part : file) {
         if (above.filename() == "modules" && above.parent_path().filename() == "lib") {
@@ -111,6 +112,10 @@ void rebuild_now(const std::vector<std::string>& command) {
 void tell_of_initramfs(const Kernel& kernel, const std::vector<std::filesystem::path>& modules, bool rebuild) {
     const auto initramfs = find_initramfs(kernel);
     if (!initramfs) {
+        if (rebuild) {
+            print_note("no initramfs of kernel " + kernel.release().text() +
+                       " was found; if one is elsewhere, in a unified image say, make that anew");
+        }
         return;
     }
     const auto command = rebuilding(kernel, *initramfs);

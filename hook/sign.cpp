@@ -9,6 +9,8 @@
 #include <ksign/error.hpp>
 #include <ksign/kernel.hpp>
 
+#include <array>
+#include <atomic>
 #include <csignal>
 
 namespace ksign::hook {
@@ -48,7 +50,8 @@ std::vector<std::filesystem::path> modules_of_kernel(const Kernel& kernel, bool 
 }
 
 // Set by the handler of SIGINT and SIGTERM.
-volatile std::sig_atomic_t stop_signal = 0; // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+constinit std::atomic<int> stop_signal = 0; // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+static_assert(std::atomic<int>::is_always_lock_free);
 
 /// While it lives, SIGINT and SIGTERM end the work between two modules, not within one. The second one ends it at once.
 class StopOnSignal {
@@ -57,16 +60,29 @@ class StopOnSignal {
         struct sigaction action {};
         action.sa_handler = [](int number) { stop_signal = number; };
         action.sa_flags = static_cast<int>(SA_RESETHAND) | SA_RESTART;
-        ::sigaction(SIGINT, &action, nullptr);
-        ::sigaction(SIGTERM, &action, nullptr);
+        for (Handled& handled : handled_) {
+            ::sigaction(handled.number, nullptr, &handled.before);
+            // nohup(1), or a shell's background: whoever started this one wants it so.
+            if (handled.before.sa_handler != SIG_IGN) { // NOLINT(cppcoreguidelines-pro-type-*)
+                ::sigaction(handled.number, &action, nullptr);
+            }
+        }
     }
     StopOnSignal(const StopOnSignal&) = delete;
     StopOnSignal& operator=(const StopOnSignal&) = delete;
     ~StopOnSignal() {
-        std::signal(SIGINT, SIG_DFL);  // NOLINT(cert-err33-c)
-        std::signal(SIGTERM, SIG_DFL); // NOLINT(cert-err33-c)
+        for (const Handled& handled : handled_) {
+            ::sigaction(handled.number, &handled.before, nullptr);
+        }
     }
     [[nodiscard]] static bool is_set() { return stop_signal != 0; }
+
+  private:
+    struct Handled {
+        int number;
+        struct sigaction before {};
+    };
+    std::array<Handled, 2> handled_{{{SIGINT}, {SIGTERM}}};
 };
 
 /// Signs them all, and adds those that are others now to @p changed. Returns the exit code: after a signal 128 and its

@@ -249,6 +249,13 @@ std::optional<Splice> splice(const SpliceJob& job) {
     }
     const auto bits = static_cast<unsigned>(cut->end.position % 8);
     const auto old_bits = end.front() & ~(std::byte{0xff} << bits);
+    // What zlib tells of the checksum between blocks is taken only if it is the member's own at the end: zlib-ng, which
+    // some distributions have in its place, tells nothing before the end.
+    std::array<std::byte, trailer_size> old_trailer{};
+    if (job.file.read_at(job.file.size() - trailer_size, old_trailer) != trailer_size ||
+        from_little_endian(std::span(old_trailer).first(4)) != last->check) {
+        return std::nullopt;
+    }
     const std::uint64_t history = std::max<std::uint64_t>(
         job.notes.recent_start(), cut->end.payload - std::min<std::uint64_t>(cut->end.payload, 1U << MAX_WBITS));
     const RawDeflate data{bits, old_bits, job.notes.recent(history, cut->end.payload),

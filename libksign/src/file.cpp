@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/limits.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -220,7 +222,7 @@ ReplacementFile::ReplacementFile(const InputFile& original, std::filesystem::pat
 }
 
 ReplacementFile::~ReplacementFile() {
-    if (descriptor_.is_open()) {
+    if (owns_temporary()) {
         ::unlink(temporary_.c_str());
     }
 }
@@ -233,13 +235,37 @@ void ReplacementFile::open_temporary() {
     constexpr mode_t private_mode = S_IRUSR | S_IWUSR;
     descriptor_ = FileDescriptor(::open(temporary_.c_str(), flags, private_mode));
     if (!descriptor_.is_open() && errno == EEXIST) {
-        ::unlink(temporary_.c_str());
+        remove_leftover();
         descriptor_ = FileDescriptor(::open(temporary_.c_str(), flags, private_mode));
     }
     if (!descriptor_.is_open()) {
         throw failure("create a file in its folder", errno);
     }
+    // So that it is taken for no leftover. Where there are no locks, owns_temporary() is what is left.
+    if ((::flock(descriptor_.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) || !owns_temporary()) {
+        throw written_by_another();
+    }
     buffer_.reserve(chunk_size);
+}
+
+void ReplacementFile::remove_leftover() const {
+    const FileDescriptor leftover(::open(temporary_.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    if (leftover.is_open() && ::flock(leftover.number(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        throw written_by_another();
+    }
+    ::unlink(temporary_.c_str());
+}
+
+bool ReplacementFile::owns_temporary() const noexcept {
+    struct stat own {};
+    struct stat named {};
+    return descriptor_.is_open() && ::fstat(descriptor_.number(), &own) == 0 &&
+           ::lstat(temporary_.c_str(), &named) == 0 && same_file(own, named);
+}
+
+Error ReplacementFile::written_by_another() const {
+    return {ErrorCode::system, destination_.string(), "is being written by another process; left to that",
+            "run ksign again once that has ended"};
 }
 
 void ReplacementFile::write(std::span<const std::byte> bytes) {
@@ -371,7 +397,7 @@ void ReplacementFile::commit() {
 
 void ReplacementFile::finish_writing() {
     flush();
-    buffer_ = {};
+    buffer_ = std::vector<std::byte>(); // its memory, too
     copy_attributes();
 }
 
@@ -383,6 +409,9 @@ void ReplacementFile::sync() {
 
 void ReplacementFile::put_in_place() {
     original_.expect_unchanged();
+    if (!owns_temporary()) {
+        throw written_by_another();
+    }
     if (::rename(temporary_.c_str(), destination_.c_str()) != 0) {
         throw failure("replace", errno);
     }
@@ -414,6 +443,22 @@ Error ReplacementFile::failure(const std::string& action, int error_number) cons
     return Error::from_errno(subject, action, error_number, std::move(remedy));
 }
 
+namespace {
+
+/// Whether syncfs(2) on this file system is an fsync(2) of all of its files. FUSE and network file systems take it for
+/// little or nothing.
+bool has_thorough_syncfs(int descriptor) {
+    // linux/magic.h; ZFS and bcachefs have theirs elsewhere.
+    constexpr std::array<std::uint32_t, 8> known{EXT4_SUPER_MAGIC,      XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+                                                 F2FS_SUPER_MAGIC,      TMPFS_MAGIC,     0x2fc12fc1,
+                                                 OVERLAYFS_SUPER_MAGIC, 0xca451a4e};
+    struct statfs system {};
+    return ::fstatfs(descriptor, &system) == 0 &&
+           std::ranges::find(known, static_cast<std::uint32_t>(system.f_type)) != known.end();
+}
+
+} // namespace
+
 bool sync_file_system(int descriptor) {
     static const bool tells_of_failures = [] {
         constexpr unsigned major = 5;
@@ -425,7 +470,7 @@ bool sync_file_system(int descriptor) {
                std::sscanf(system.release, "%u.%u", &have_major, &have_minor) == 2 && // NOLINT(cert-err34-c)
                (have_major > major || (have_major == major && have_minor >= minor));
     }();
-    return tells_of_failures && ::syncfs(descriptor) == 0;
+    return tells_of_failures && has_thorough_syncfs(descriptor) && ::syncfs(descriptor) == 0;
 }
 
 struct stat read_small_file(const std::filesystem::path& path, std::size_t limit, const ByteSink& sink) {

@@ -100,8 +100,8 @@ class InputFile {
 /// changed meanwhile, it is not. Destroyed before commit(), it leaves nothing behind. Its modification time is the time
 /// of writing: its content is new.
 ///
-/// The temporary name is fixed, `.NAME.ksign`: whoever replaces a file holds that file's lock, so a leftover under
-/// that name is from a killed process and is removed. It does not end in .ko, so depmod never takes it for a module.
+/// The temporary name is fixed, `.NAME.ksign`, and the file locked: what is not locked under that name is a leftover of
+/// a killed process and is removed. It does not end in .ko, so depmod never takes it for a module.
 class ReplacementFile {
   public:
     /// A replacement for @p original itself. Throws if the file has further names (hard links), which would keep the
@@ -134,6 +134,11 @@ class ReplacementFile {
 
   private:
     void open_temporary();
+    /// Of a killed process. Throws if it is another's who lives.
+    void remove_leftover() const;
+    /// Whether the temporary name still is that of the file that is written here.
+    [[nodiscard]] bool owns_temporary() const noexcept;
+    [[nodiscard]] Error written_by_another() const;
     void flush();
     void write_all(std::span<const std::byte> bytes);
     void copy_attributes();

@@ -8,6 +8,8 @@
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <stop_token>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -44,7 +46,15 @@ void for_each_in_order(std::size_t count, unsigned threads, const Work& work, co
     }
     std::vector<std::jthread> workers; // last: joined before what they use is gone
     for (std::size_t number = 0; number < std::min<std::size_t>(threads, count); ++number) {
-        workers.emplace_back(run);
+        try {
+            workers.emplace_back(run);
+        } catch (const std::system_error&) {
+            // A limit on threads: those that there are do the work, or this one.
+            if (workers.empty()) {
+                run(std::stop_token());
+            }
+            break;
+        }
     }
     for (std::size_t index = 0; index < count; ++index) {
         Slot slot;

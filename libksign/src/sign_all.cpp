@@ -4,6 +4,8 @@
 #include "prepared_module.hpp"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -84,13 +86,20 @@ class CommitGroup {
     }
 
     void sync_folders() {
-        std::set<std::filesystem::path> synced;
+        // A folder's failure is told once by the system, and counts for all of its modules.
+        std::map<std::filesystem::path, std::optional<Error>> synced;
         for (Member& member : members_) {
             on_error(member, [&] {
-                const auto folder = member.module->output->folder();
-                if (!synced.contains(folder)) {
-                    sync_folder(folder, member.module->file.path().string());
-                    synced.insert(folder);
+                const auto [folder, is_new] = synced.try_emplace(member.module->output->folder());
+                if (is_new) {
+                    try {
+                        sync_folder(folder->first, member.module->file.path().string());
+                    } catch (const Error& error) {
+                        folder->second = error;
+                    }
+                }
+                if (folder->second) {
+                    throw Error(*folder->second);
                 }
             });
         }
@@ -125,7 +134,8 @@ std::vector<SignedModule> sign_group(std::span<const std::filesystem::path> modu
 
 void sign_all(const std::vector<std::filesystem::path>& modules, const Signer& signer, const SignOptions& options,
               const BatchOptions& batch, const std::function<void(std::size_t, const SignedModule&)>& done) {
-    const unsigned threads = batch.threads != 0 ? batch.threads : std::max(1U, std::thread::hardware_concurrency());
+    const unsigned threads = std::min<unsigned>(
+        most_open, batch.threads != 0 ? batch.threads : std::max(1U, std::thread::hardware_concurrency()));
     // Small enough that every thread gets some, whatever the modules' sizes.
     constexpr std::size_t groups_for_each_thread = 4;
     const std::size_t size = std::clamp<std::size_t>(

@@ -131,7 +131,9 @@ prepare_common() {
 
 # enter_scratch COMMON SCRATCH: what the top of this file promises.
 enter_scratch() {
-    bin=$1/bin keys=$1/keys samples=$1/samples installed=$1/installed scratch=$2
+    # shellcheck disable=SC2034 # scenarios read it
+    installed=$1/installed
+    bin=$1/bin keys=$1/keys samples=$1/samples scratch=$2
     mkdir -p "$scratch/work"
     cd "$scratch/work" || fail "no folder $scratch/work"
 }

@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2164 # variables of environment.sh; set -e of run
 # The README's example of libksign: built with what is installed alone, and used.
+# shellcheck disable=SC2016 # the fences of README
 sed -n '/^```cpp$/,/^```$/{/^```/!p}' "$project/README.md" >example.cpp
 pc=$(find "$installed" -name libksign.pc)
 [[ -n $pc ]] || fail "no libksign.pc is installed"

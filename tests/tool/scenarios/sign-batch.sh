@@ -181,7 +181,8 @@ expect_exit 0 ksign sign -j 1 "${signing[@]}" many
 [[ $(grep -c ': already signed (' "$out") == 199 ]] || fail "not all were signed before"
 
 step "stopped by a signal"
-"$bin/ksign" sign -f -j 2 "${signing[@]}" many many many many many many many many >stopped 2>stopped.err &
+# What a shell starts in the background ignores SIGINT, and ksign leaves that so.
+env --default-signal=INT "$bin/ksign" sign -f -j 2 "${signing[@]}" many many many many many many many many >stopped 2>stopped.err &
 stopped=$!
 sleep 0.1
 kill -INT "$stopped"
@@ -191,3 +192,8 @@ wait "$stopped" || code=$?
 expect_in stopped.err "stopped by a signal"
 [[ -z $(find many -name '.*' -type f) ]] || fail "something was left"
 [[ $(find many -name '*.ko' | wc -l) == 199 ]] || fail "a module is gone"
+"$bin/ksign" sign -f -j 2 "${signing[@]}" many >stopped 2>stopped.err &
+stopped=$!
+sleep 0.05
+kill -INT "$stopped"
+wait "$stopped" || fail "SIGINT was not ignored: $(<stopped.err)"
