@@ -1,0 +1,783 @@
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154 # PKGBUILDs name their own variables; those of run and tests/kernel
+#
+# abk, as a user of Arch has it: installed by pacman in a root that has the machine's own programs, with real git, makepkg,
+# pacman and ksign. Its ways of going wrong are played with a kernel that is none and builds in a second. Then all of it
+# once for real: the example's PKGBUILD for Debian's source, updated, built and installed by abk; real DKMS builds a package
+# for it; and the kernel is booted under sig_enforce=1 and says whether it takes the modules.
+#
+# The scenarios run one after the other, in one root, in the mount namespace of a process that is kept for this.
+
+abk_root=$work/abk-root
+# abk's user there, who is no one on the machine.
+builder=1000:1000
+home=/home/builder
+
+# --- the root ---------------------------------------------------------------
+
+abk_built() {
+    build arch
+    local file
+    bsdtar -tf "$(compgen -G "$built/arch/ksign-0*.pkg.tar*")" >"$work/files"
+    for file in usr/bin/abk usr/share/man/man1/abk.1.gz usr/share/doc/ksign/kernel-example/PKGBUILD \
+        usr/share/bash-completion/completions/abk usr/share/zsh/site-functions/_abk usr/share/fish/vendor_completions.d/abk.fish; do
+        grep -qx "$file" "$work/files" || fail "$file is not in the package"
+    done
+}
+
+# package_of FOLDER NAME LINE…: packs a folder, with these lines in its .PKGINFO.
+package_of() {
+    local source=$1 name=$2
+    shift 2
+    printf '%s\n' "pkgname = $name" "pkgbase = $name" "pkgver = 1-1" "pkgdesc = test" "builddate = 1" "packager = test" "size = 1" \
+        "arch = any" "$@" >"$source/.PKGINFO"
+    (cd "$source" && bsdtar -czf "$work/$name-1-1-any.pkg.tar.gz" .PKGINFO [a-z]*)
+}
+
+# in_root COMMAND…: as root. as_user COMMAND…: as the one who builds.
+in_root() { chroot "$abk_root" /usr/bin/env -i HOME="$home" PATH=/usr/sbin:/usr/bin LC_ALL=C.UTF-8 TERM=dumb "$@"; }
+as_user() {
+    chroot --userspec="$builder" "$abk_root" /usr/bin/env -i HOME="$home" USER=builder LOGNAME=builder LC_ALL=C.UTF-8 TERM=dumb \
+        PATH="${user_path-}/usr/lib/ccache:/usr/bin" "$@"
+}
+
+# make_root: what else but pacman and makepkg would make.
+make_root() {
+    local part package
+    mkdir -p "$abk_root"/{usr,etc,proc,dev,tmp,var/lib/pacman,var/cache/pacman/pkg,var/log,var/tmp,boot} "$abk_root$home" "$work/over"
+    chmod 1777 "$abk_root"/{tmp,var/tmp}
+    mount -t tmpfs none "$work/over"
+    for part in usr etc; do
+        mkdir -p "$work/over/$part"/{upper,work}
+        mount -t overlay -o "lowerdir=/$part,upperdir=$work/over/$part/upper,workdir=$work/over/$part/work" none "$abk_root/$part"
+    done
+    for part in bin sbin lib lib64; do ln -s "usr/$part" "$abk_root/$part"; done
+    mount --rbind /dev "$abk_root/dev"
+    mount -t proc none "$abk_root/proc"
+    rm -rf "$abk_root"/etc/{ksign,dkms,makepkg.conf.d} "$abk_root"/usr/lib/modules/*
+    mkdir "$abk_root/etc/dkms"
+    printf '[options]\nArchitecture = auto\nSigLevel = Never\nLocalFileSigLevel = Never\n' >"$abk_root/etc/pacman.conf"
+    mkdir -p "$abk_root/ccache"
+    [[ ! -d ${abk_ccache-} ]] || mount --bind "$abk_ccache" "$abk_root/ccache"
+    printf 'MAKEFLAGS=-j%s\nexport CCACHE_DIR=/ccache CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=include_file_ctime\n' "$(nproc)" >"$abk_root$home/.makepkg.conf"
+    mkdir "$abk_root$home/.config"
+    # What stands for Arch and the AUR: local repositories.
+    printf '%s\n' 'MAIN_KERNELS="linux-one"' "MAIN_URL=$home/upstream" "AUR_URL=$home/upstream" >"$abk_root$home/.config/abk.conf"
+    chown -R "$builder" "$abk_root$home" "$abk_root/ccache"
+
+    # What the machine has, by the names that Arch's packages have.
+    mkdir "$work/machine"
+    touch "$work/machine/.keep"
+    mkdir -p "$work/machine/var"
+    package_of "$work/machine" machine provides\ =\ {boost-libs,gcc-libs,glibc,openssl,zlib,coreutils,initramfs,kmod} \
+        provides\ =\ {bc,cpio,gettext,libelf,pahole,perl,python,tar,xz,zstd}
+    package=$(compgen -G "$built/arch/ksign-0*.pkg.tar*")
+    in_root_files "$work/machine-1-1-any.pkg.tar.gz" "$package"
+    in_root pacman -U --noconfirm /tmp/machine-1-1-any.pkg.tar.gz
+    in_root pacman -U --noconfirm "/tmp/${package##*/}"
+    in_root ksign --version
+}
+
+# in_root_files FILE…: into the root's /tmp.
+in_root_files() { cp "$@" "$abk_root/tmp/"; }
+
+# --- what scenarios are made of -----------------------------------------------
+
+said=$work/abk-said
+
+# abk WORD…: as its user; what it says is in $said. $answers is typed in. abk_fails: and it must not succeed.
+abk() {
+    local status=0
+    printf '+ abk %s\n' "$*"
+    as_user abk "$@" >"$said" 2>&1 < <([[ -z ${answers-} ]] || printf '%s\n' "$answers") || status=$?
+    cat "$said"
+    return "$status"
+}
+
+abk_fails() { ! abk "$@" || fail "abk $* succeeded"; }
+says() { grep -qF -- "$1" "$said" || fail "not said: $1"; }
+
+builds=$abk_root$home/build
+
+# git_of FOLDER ARGUMENT…: as the user, for whom the repositories are.
+git_of() {
+    local folder=$1
+    shift
+    as_user git -C "${folder#"$abk_root"}" -c user.name=builder -c user.email=builder@localhost "$@"
+}
+
+# as_file FILE: a file of the user's, of standard input.
+as_file() {
+    install -D /dev/null "$1"
+    cat >"$1"
+    chown -R "$builder" "$abk_root$home"
+}
+
+# What stands for Arch's repositories: one kernel each.
+upstream=$abk_root$home/upstream
+
+# new_kernel NAME: packaging as Arch's, for a source whose configuration and Makefile are all there is.
+new_kernel() {
+    local folder=$upstream/$1.git
+    rm -rf "$folder" "${builds:?}/$1" "$builds/$1"-* "$builds/patches/$1"
+    mkdir -p "$folder/kernel-1/scripts"
+    cat >"$folder/config" <<'EOF'
+CONFIG_MODULES=y
+CONFIG_MODULE_SIG=y
+CONFIG_SYSTEM_TRUSTED_KEYRING=y
+CONFIG_SYSTEM_TRUSTED_KEYS=""
+CONFIG_MODULE_SIG_SHA512=y
+CONFIG_MODULE_SIG_HASH="sha512"
+CONFIG_CRYPTO_ECDSA=y
+EOF
+    printf '%s\n' 'olddefconfig:' '	@echo configured' 'all:' '	@echo "a.c:7: warning: unused variable"' '	@echo "  CC fs/error.o"' \
+        '	cp .config vmlinuz' >"$folder/kernel-1/Makefile"
+    printf '#!/bin/sh\necho "config $*" >>.config\n' >"$folder/kernel-1/scripts/config"
+    chmod 755 "$folder/kernel-1/scripts/config"
+    tar -czf "$folder/kernel-1.tar.gz" -C "$folder" kernel-1
+    rm -r "$folder/kernel-1"
+    cat >"$folder/PKGBUILD" <<EOF
+pkgbase=$1
+pkgver=1.0
+pkgrel=1
+pkgdesc='A kernel'
+arch=(x86_64)
+options=(!strip)
+_srcname=kernel-1
+source=(kernel-1.tar.gz config)
+sha256sums=(SKIP SKIP)
+EOF
+    cat >>"$folder/PKGBUILD" <<'EOF'
+
+prepare() {
+  cd $_srcname
+
+  echo "Setting config..."
+  cp ../config .config
+  make olddefconfig
+  diff -u ../config .config || :
+}
+
+build() {
+  cd $_srcname
+  make all
+}
+
+_package() {
+  pkgdesc="The $pkgdesc"
+  install -Dm644 $_srcname/vmlinuz "$pkgdir/usr/lib/modules/$pkgver-$pkgbase/vmlinuz"
+}
+
+_package-headers() {
+  pkgdesc="Headers of $pkgdesc"
+
+  cd $_srcname
+  local builddir="$pkgdir/usr/lib/modules/$pkgver-$pkgbase/build"
+
+  install -Dt "$builddir" -m644 .config Makefile
+}
+
+pkgname=("$pkgbase" "$pkgbase-headers")
+for _p in "${pkgname[@]}"; do
+  eval "package_$_p() {
+    $(declare -f "_package${_p#$pkgbase}")
+    _package${_p#$pkgbase}
+  }"
+done
+EOF
+    chown -R "$builder" "$abk_root$home"
+    git_of "$folder" init --quiet --initial-branch=main
+    commit "$1" first
+}
+
+# commit NAME WORDS: upstream has changed.
+commit() {
+    chown -R "$builder" "$upstream"
+    git_of "$upstream/$1.git" add --all
+    git_of "$upstream/$1.git" commit --quiet -m "$2"
+}
+
+# upstream_says NAME SED-SCRIPT: and how.
+upstream_says() {
+    sed -i "$2" "$upstream/$1.git/PKGBUILD"
+    commit "$1" "$2"
+}
+
+# The state of a kernel's folder and patches: to say that nothing was changed.
+state_of() {
+    (cd "$builds" && find "$1" "patches/$1" -name .git -prune -o -type f -print0 2>/dev/null | sort -z | xargs -0 sha256sum)
+    git_of "$builds/$1" rev-parse HEAD
+}
+
+# stand_in PROGRAM: one that only says what it was called with, for those who have $user_path=/opt/stand-in:
+stand_in() {
+    mkdir -p "$abk_root/opt/stand-in"
+    printf '#!/bin/sh\necho "%s $*"\n' "$1" >"$abk_root/opt/stand-in/$1"
+    chmod 755 "$abk_root/opt/stand-in/$1"
+}
+
+# how_many PATTERN FILE
+how_many() { grep -c -- "$1" "$2" || true; }
+
+# --- scenarios: the packaging -------------------------------------------------
+
+abk_update() {
+    local pkgbuild=$builds/linux-one/PKGBUILD before
+    new_kernel linux-one
+
+    echo "-- cloned, from where abk.conf says"
+    abk -u linux-one
+    [[ $(how_many 'ksign keys refresh --certs-local "$startdir/certs-local" --kernel-config .config' "$pkgbuild") == 1 &&
+        $(how_many 'ksign config update --certs-local "$startdir/certs-local" .config' "$pkgbuild") == 1 &&
+        $(how_many 'ksign keys install --certs-local "$startdir/certs-local" "$builddir/certs-local"' "$pkgbuild") == 1 ]] ||
+        fail "the steps are not there"
+    [[ $(grep -A1 'ksign config update' "$pkgbuild") == *"make olddefconfig"* ]] || fail "they are not before olddefconfig"
+
+    echo "-- again: nothing changes"
+    before=$(state_of linux-one)
+    abk -u linux-one
+    says "up to date: 1.0-1"
+    [[ $(state_of linux-one) == "$before" ]] || fail "something was changed"
+
+    echo "-- a new version: the old one is archived, without keys"
+    mkdir -p "$builds/linux-one/certs-local/20260101-0000"
+    echo secret >"$builds/linux-one/certs-local/20260101-0000/signing_key.pem"
+    echo "by hand" | as_file "$builds/linux-one/notes"
+    upstream_says linux-one 's/^pkgver=.*/pkgver=1.1/'
+    abk -u linux-one
+    says "archived as $home/build/linux-one-1.0-1.tar.xz"
+    says "linux-one is now 1.1-1"
+    grep -qx pkgver=1.1 "$pkgbuild" || fail "it is not the new version"
+    grep -q 'ksign keys refresh' "$pkgbuild" || fail "it has no steps"
+    [[ $(tar -xOf "$builds/linux-one-1.0-1.tar.xz" linux-one/PKGBUILD | grep pkgver=) == pkgver=1.0 ]] || fail "the archive is not the old one"
+    [[ $(tar -tf "$builds/linux-one-1.0-1.tar.xz" | sort | tr '\n' ' ') == \
+    "linux-one/PKGBUILD linux-one/config linux-one/kernel-1.tar.gz linux-one/notes " ]] ||
+        fail "the archive holds: $(tar -tf "$builds/linux-one-1.0-1.tar.xz")"
+    [[ $(<"$builds/linux-one/certs-local/20260101-0000/signing_key.pem") == secret && -e $builds/linux-one/notes ]] || fail "files were lost"
+    ! git_of "$builds/linux-one" status --short | grep -q certs-local || fail "git would take the keys"
+
+    echo "-- archived by -a, once"
+    abk -a linux-one
+    abk -a linux-one
+    says "linux-one-1.1-1.tar.xz holds it already"
+
+    echo "-- an update that would overwrite a file of the user's"
+    echo "theirs" >"$upstream/linux-one.git/notes"
+    upstream_says linux-one 's/^pkgver=.*/pkgver=1.2/'
+    before=$(state_of linux-one)
+    abk_fails -u linux-one
+    says "notes is a file of yours"
+    [[ $(state_of linux-one) == "$before" ]] || fail "something was changed"
+
+    echo "-- names that nobody knows"
+    abk_fails -u linux-none
+    says "taking it to be in the AUR"
+    says "could not be cloned"
+    abk_fails -u ../linux
+    says "is no name of a package"
+    [[ ! -e $builds/linux-none && -z $(compgen -G "$builds/.abk*") ]] || fail "something was left"
+}
+
+abk_edits() {
+    local pkgbuild=$builds/linux-two/PKGBUILD before
+    new_kernel linux-two
+    echo "-- own patches, of both kinds"
+    as_file "$builds/patches/linux-two/10-options.patch" <<'END'
+--- a/PKGBUILD
++++ b/PKGBUILD
+@@ -3,7 +3,7 @@
+ pkgrel=1
+ pkgdesc='A kernel'
+ arch=(x86_64)
+-options=(!strip)
++options=(!strip !debug)
+ _srcname=kernel-1
+ source=(kernel-1.tar.gz config)
+ sha256sums=(SKIP SKIP)
+END
+    as_file "$builds/patches/linux-two/20-config.patch" <<'END'
+--- config.orig	2026-01-01
++++ config	2026-01-01
+@@ -1,2 +1,3 @@
+ CONFIG_MODULES=y
++CONFIG_MINE=y
+ CONFIG_MODULE_SIG=y
+END
+    abk -u linux-two
+    grep -qxF 'options=(!strip !debug)' "$pkgbuild" || fail "the PKGBUILD is not patched"
+    grep -qx CONFIG_MINE=y "$builds/linux-two/config" || fail "the configuration is not patched"
+    abk -u linux-two
+    says "up to date"
+
+    echo "-- edited by hand: asked, and not lost when the answer is no"
+    sed -i 's/^  make all/  make all # quietly/' "$pkgbuild"
+    upstream_says linux-two 's/^pkgrel=.*/pkgrel=2/'
+    before=$(state_of linux-two)
+    answers=n abk_fails -u linux-two
+    says "Keep that as a patch"
+    says "nothing was updated"
+    abk_fails -u linux-two
+    [[ $(state_of linux-two) == "$before" ]] || fail "something was changed"
+
+    echo "-- kept as a patch when it is yes, and then no edit any more"
+    answers=y abk -u linux-two
+    grep -q 'make all # quietly' "$pkgbuild" || fail "the edit is lost"
+    grep -qx pkgrel=2 "$pkgbuild" || fail "it is not the new release"
+    [[ -n $(compgen -G "$builds/patches/linux-two/zz-edits-*.patch") ]] || fail "there is no patch"
+    upstream_says linux-two 's/^pkgrel=.*/pkgrel=3/'
+    abk -u linux-two
+    grep -q 'make all # quietly' "$pkgbuild" || fail "the patch was not applied"
+    grep -qx pkgrel=3 "$pkgbuild" || fail "it is not the newest release"
+    [[ $(compgen -G "$builds/patches/linux-two/*" | wc -l) == 3 ]] || fail "there are other patches"
+
+    echo "-- a patch that does not apply any more"
+    upstream_says linux-two 's/^options=.*/options=(strip)/'
+    before=$(state_of linux-two)
+    abk_fails -u linux-two
+    says "10-options.patch does not apply"
+    says "nothing was updated"
+    [[ $(state_of linux-two) == "$before" ]] || fail "something was changed"
+}
+
+# refused NAME SED-SCRIPT WORDS: such a PKGBUILD is not edited.
+refused() {
+    new_kernel "$1"
+    upstream_says "$1" "$2"
+    abk_fails -u "$1"
+    says "$3"
+    [[ ! -e $builds/$1 && -z $(compgen -G "$builds/.abk*") ]] || fail "something was left"
+}
+
+abk_anchors() {
+    echo "-- PKGBUILDs without the places for the steps"
+    refused linux-three 's/make olddefconfig/make oldconfig/' "no 'make olddefconfig'"
+    refused linux-three 's/make olddefconfig/make -C .. olddefconfig/' "works in another folder"
+    refused linux-three 's/_package-headers() {/_package-devel() {/' "no function _package-headers()"
+    refused linux-three 's/builddir/folder/' "sets no builddir"
+    refused linux-three 's|^  make olddefconfig|  ../certs-local/genkeys.py -c config\n&|' "makes keys already"
+
+    echo "-- by a patch of the user's after all"
+    new_kernel linux-three
+    upstream_says linux-three 's/make olddefconfig/make oldconfig/'
+    as_file "$builds/patches/linux-three/steps.patch" <<'END'
+--- a/PKGBUILD
++++ b/PKGBUILD
+@@ -13,5 +13,7 @@
+ 
+   echo "Setting config..."
+   cp ../config .config
++  ksign keys refresh --certs-local "$startdir/certs-local" --kernel-config .config
++  ksign config update --certs-local "$startdir/certs-local" .config
+   make oldconfig
+   diff -u ../config .config || :
+END
+    abk -u linux-three
+    [[ $(how_many "ksign keys" "$builds/linux-three/PKGBUILD") == 2 ]] || fail "there are not two steps for keys"
+
+    echo "-- as the AUR's differ"
+    new_kernel linux-four
+    upstream_says linux-four 's/^_package-headers() {/package_linux-four-headers(){/; s/local builddir=/local _builddir=/
+        s/"\$builddir"/"$_builddir"/; s/make olddefconfig/make LLVM=1 olddefconfig/; s/^_package() {/package_linux-four() {/; /^for _p/,$d'
+    abk -u linux-four
+    grep -qF '"$_builddir/certs-local"' "$builds/linux-four/PKGBUILD" || fail "not the PKGBUILD's own variable"
+    upstream_says linux-four 's/^pkgbase=.*/pkgbase=linux-vier/; s/linux-four/linux-vier/'
+    abk -u linux-four
+    abk -y -b linux-four
+    says "install it with: abk -i linux-vier"
+}
+
+abk_folders() {
+    echo "-- a folder that is no clone, and a clone of something else"
+    new_kernel linux-five
+    mkdir -p "$builds/linux-five"
+    abk_fails -u linux-five
+    says "no git repository of its own"
+    rmdir "$builds/linux-five"
+    abk -u linux-five
+    abk_fails -u linux-five --url https://example.org/linux-five.git
+    says "comes from $home/upstream/linux-five.git"
+
+    echo "-- one that somebody has cloned by hand, and edited"
+    rm -rf "$builds/linux-five"
+    as_user git clone --quiet "$home/upstream/linux-five.git" "$home/build/linux-five"
+    sed -i 's/^pkgdesc=.*/pkgdesc=Mine/' "$builds/linux-five/PKGBUILD"
+    answers=y abk -u linux-five
+    grep -qx 'pkgdesc=Mine' "$builds/linux-five/PKGBUILD" || fail "the edit is lost"
+    grep -q 'ksign keys refresh' "$builds/linux-five/PKGBUILD" || fail "there are no steps"
+}
+
+# --- scenarios: packages ------------------------------------------------------
+
+abk_builds() {
+    local folder=$builds/packages kernel_package headers
+    kernel_package=$folder/linux-six-1.0-1-x86_64.pkg.tar.gz headers=$folder/linux-six-headers-1.0-1-x86_64.pkg.tar.gz
+    # config_of: with which the kernel was "built".
+    config_of() { bsdtar -xOf "$kernel_package" usr/lib/modules/1.0-linux-six/vmlinuz; }
+
+    new_kernel linux-six
+    echo "-- not before it is there"
+    abk_fails -b linux-six
+    says "Get it with: abk -u linux-six"
+    as_user git clone --quiet "$home/upstream/linux-six.git" "$home/build/linux-six"
+    abk_fails -b linux-six
+    says "has no steps of ksign"
+    rm -r "$builds/linux-six"
+
+    echo "-- built, with a key in the headers that others can't read"
+    abk -u linux-six
+    answers=n abk -b linux-six
+    bsdtar -tf "$headers" >"$work/files"
+    grep -qx 'usr/lib/modules/1.0-linux-six/build/certs-local/current' "$work/files" || fail "there is no key in the headers"
+    config_of >"$work/config"
+    grep -q "^CONFIG_SYSTEM_TRUSTED_KEYS=\"$home/build/linux-six/certs-local/.*/signing_key.pem\"" "$work/config" || fail "the kernel trusts no key"
+    [[ $(stat -c %a "$headers") == 600 && $(stat -c %a "$kernel_package") == 644 ]] || fail "others may read the key"
+    [[ -d $builds/makepkg/linux-six ]] || fail "the build folder was removed"
+
+    echo "-- and again only if that is wanted"
+    answers=n abk_fails -b linux-six
+    says "nothing was built"
+    abk -yb linux-six
+    [[ ! -e $builds/makepkg/linux-six ]] || fail "the build folder was not removed"
+
+    echo "-- compressed otherwise, which is no edit of the user's, and stays"
+    abk -y -z xz -b linux-six
+    config_of >"$work/config"
+    grep -q '^config .*-e MODULE_COMPRESS_XZ$' "$work/config" || fail "not by xz"
+    abk -y --compression=zstd --build=linux-six
+    config_of >"$work/config"
+    [[ $(how_many '^config ' "$work/config") == 1 ]] || fail "twice"
+    abk -u linux-six
+    says "up to date"
+    upstream_says linux-six 's/^pkgver=.*/pkgver=1.1/'
+    abk -u linux-six
+    grep -q -- '-e MODULE_COMPRESS_ZSTD # abk -z zstd' "$builds/linux-six/PKGBUILD" || fail "the choice is lost"
+    abk_fails -z lzo -b linux-six
+    says "modules are compressed with"
+
+    echo "-- a build that fails"
+    sed -i 's/^  make all/  make nothing/' "$builds/linux-six/PKGBUILD"
+    abk_fails -y -b linux-six
+    says "linux-six is not built"
+    sed -i 's/^  make nothing/  make all/' "$builds/linux-six/PKGBUILD"
+    abk -y -b linux-six
+
+    echo "-- never as root"
+    ! in_root abk -b linux-six >"$said" 2>&1 || fail "root has built"
+    says "never done as root"
+
+    echo "-- warnings of a build"
+    answers=1 abk -w linux-six
+    says "a.c:7: warning: unused variable"
+    ! grep -q 'fs/error.o' "$said" || fail "a file's name was taken for an error"
+    abk_fails -w linux-seven
+    says "no log of a build"
+}
+
+abk_installs() {
+    local key=$abk_root/usr/lib/modules/1.1-linux-six/build/certs-local/current/signing_key.pem
+    echo "-- a version is chosen, of those there are"
+    ! in_root abk -i linux-six >"$said" 2>&1 </dev/null || fail "without a choice"
+    says "no version of linux-six was chosen"
+    echo 1 | in_root abk -i linux-six >"$said" 2>&1 || true
+    says "linux-six-headers-1.0-1-x86_64.pkg.tar.gz"
+
+    echo "-- the newest, with its headers"
+    in_root abk -y -i linux-six
+    [[ $(in_root pacman -Q linux-six linux-six-headers | tr '\n' ' ') == "linux-six 1.1-1 linux-six-headers 1.1-1 " ]] || fail "not installed"
+    [[ $(stat -L -c '%a %U' "$key") == "600 root" ]] || fail "the key is not root's alone"
+
+    echo "-- a user's way to root is sudo; this one only says what it was called with"
+    stand_in sudo
+    user_path=/opt/stand-in: abk -y -i linux-six
+    says "sudo -- pacman -U --noconfirm -- $home/build/packages/linux-six-1.1-1-x86_64.pkg.tar.gz $home/build/packages/linux-six-headers-1.1-1-x86_64.pkg.tar.gz"
+
+    echo "-- headers by Arch-SKM's steps: what they share may be overwritten, and nothing else"
+    new_kernel linux-seven
+    upstream_says linux-seven 's|^  install -Dt "$builddir".*|&\n  install -D /dev/null "$pkgdir/etc/dkms/kernel-sign.sh"|'
+    abk -u linux-seven
+    abk -y -b linux-seven
+    user_path=/opt/stand-in: abk -y -i linux-seven
+    says "sudo -- pacman -U --overwrite etc/dkms/kernel-sign.sh --noconfirm -- "
+    touch "$abk_root/etc/dkms/kernel-sign.sh"
+    in_root abk -y -i linux-seven
+    in_root pacman -Q linux-seven-headers
+    in_root pacman -R --noconfirm linux-seven linux-seven-headers linux-six linux-six-headers
+
+    abk_fails -i linux-eight
+    says "no package linux-eight is there"
+}
+
+abk_rebuilds() {
+    echo "-- of an archive, in a folder of its own"
+    abk_fails -r linux-eight
+    says "no archive of linux-eight"
+    new_kernel linux-eight
+    abk -u linux-eight
+    upstream_says linux-eight 's/^pkgver=.*/pkgver=2.0/'
+    abk -u linux-eight
+    abk -y -r linux-eight
+    [[ -e $builds/packages/linux-eight-1.0-1-x86_64.pkg.tar.gz && -d $builds/rebuild/linux-eight-1.0-1/certs-local ]] || fail "not built"
+    grep -qx pkgver=2.0 "$builds/linux-eight/PKGBUILD" || fail "the folder was changed"
+
+    echo "-- again; but not if the folder was changed"
+    abk -y -r linux-eight
+    echo "# mine" >>"$builds/rebuild/linux-eight-1.0-1/PKGBUILD"
+    abk_fails -y -r linux-eight
+    says "was changed since it was unpacked"
+}
+
+abk_cleans() {
+    local name
+    echo "-- folders, but none that must stay"
+    as_user mkdir -p "$home"/{build/{makepkg/old/pkg/a,patches,sources,logs,packages},keys/certs-local}
+    as_user chmod 555 "$home/build/makepkg/old/pkg"
+    answers=n abk_fails -c "$home/build/makepkg/old"
+    answers=y abk -c "$home/build/makepkg/old"
+    [[ ! -e $builds/makepkg/old ]] || fail "it is there still"
+    as_user touch "$home/keys/certs-local/signing_key.pem"
+    abk_fails -y -c "$home/keys"
+    says "holds signing keys"
+    for name in / /home "$home" "$home/build" "$home/build/patches"; do
+        abk_fails -y -c "$name"
+        says "Name a folder in it"
+    done
+
+    echo "-- sources and logs, one by one or all"
+    as_user touch "$home"/build/{sources/{a,b}.tar,logs/linux-one-1.0-1-x86_64-build.log}
+    answers=n abk_fails -s
+    answers=$'y\ny\nn' abk -s
+    [[ ! -e $builds/sources/a.tar && -e $builds/sources/b.tar ]] || fail "not what was answered"
+    answers=all abk -s
+    [[ ! -e $builds/sources/b.tar ]] || fail "not all"
+    abk -y -l
+    [[ -z $(compgen -G "$builds/logs/*") ]] || fail "not all logs"
+    abk -l
+    says "no logs"
+
+    echo "-- old packages: by paccache; this one only says what it was called with"
+    if [[ ! -e $abk_root/usr/bin/paccache ]]; then
+        abk_fails -o
+        says "Install pacman-contrib"
+    fi
+    stand_in paccache
+    user_path=/opt/stand-in: answers=n abk_fails -o
+    ! grep -q -- -rv "$said" || fail "removed in spite of a no"
+    user_path=/opt/stand-in: abk -y -o
+    says "paccache -rv -k 3 -c $home/build/packages"
+}
+
+abk_usage() {
+    local conf=$abk_root$home/.config/abk.conf
+    echo "-- help, wrong words, settings"
+    abk
+    says "Usage: abk"
+    abk_fails --nonsense
+    says "'--nonsense' is no option"
+    abk_fails -u
+    says "needs a word"
+    cp "$conf" "$work/abk.conf"
+    echo 'KEY_REFRESH="7 d"' >>"$conf"
+    abk_fails -b linux-one
+    says "KEY_REFRESH=7 d"
+    cp "$work/abk.conf" "$conf"
+    printf '%s\n' KEY_REFRESH=always AUTOMATED=Y >>"$conf"
+    new_kernel linux-nine
+    abk -u linux-nine -b linux-nine
+    grep -q 'ksign keys refresh --refresh always ' "$builds/linux-nine/PKGBUILD" || fail "the setting says nothing"
+    cp "$work/abk.conf" "$conf"
+
+    echo "-- without makepkg's messages"
+    ! as_user env MAKEPKG_LIBRARY=/nowhere abk -b linux-one >"$said" 2>&1 || fail "it went on"
+    says "/nowhere/util/message.sh: not found"
+    says "it comes with makepkg"
+}
+
+# --- the real one ---------------------------------------------------------------
+
+# Sourced where they are needed: they share names with this file.
+use_kernel_tests() {
+    local part
+    project=$top here=$top/tests/kernel
+    # shellcheck source=tests/debian_archive.sh
+    . "$top/tests/debian_archive.sh"
+    for part in packages kernels boot judge; do
+        # shellcheck source=/dev/null
+        . "$here/$part.sh"
+    done
+}
+
+# What the kernel's configuration is made of: that of tests/kernel's own 6.1, but that it trusts nobody yet, and has a module
+# of its own, which its build signs.
+wanted_configuration() {
+    local name
+    for name in $(configs_of 6.1); do
+        grep -vE '@(TRUSTED|REVOKED)@|^CONFIG_SYSTEM_REVOCATION' "$here/kernels/$name.config"
+    done
+    printf '%s\n' 'CONFIG_SYSTEM_TRUSTED_KEYS=""' CONFIG_MODULE_SIG_ALL=y CONFIG_CRYPTO_MD4=m
+}
+
+# abk_source: source and configuration of the kernel, in a folder of the cache, and what the guest needs. One at a time with
+# tests/kernel/run, as that is its cache.
+abk_source() {
+    local scratch identity lock
+    use_kernel_tests
+    mkdir -p "$cache"
+    exec {lock}>"$cache/lock"
+    flock "$lock"
+    write_package_list
+    identity=$( (wanted_configuration && declare -p source_without) | sha256sum | cut -c 1-16)
+    abk_source=$cache/abk-$(version_of source-6.1)-$identity
+    trixie=$(unpacked trixie)
+    abk_version=$(packages_of source-6.1 | sed 's/^[^=]*=//; s/-.*//')
+    if [[ ! -e $abk_source/complete ]]; then
+        rm -rf "$cache"/abk-[0-9]*
+        mkdir -p "$abk_source"
+        scratch=$abk_source/scratch
+        unpack_source source-6.1 "$scratch/linux-$abk_version"
+        rm "$scratch/linux-$abk_version/unpacked"
+        tar --create --file - --directory "$scratch" "linux-$abk_version" | zstd -q -1 -T0 -o "$abk_source/linux-$abk_version.tar.zst"
+        wanted_configuration >"$scratch/wanted"
+        mkdir "$scratch/build"
+        make -s -C "$scratch/linux-$abk_version" O="$scratch/build" ARCH=x86_64 KCONFIG_ALLCONFIG="$scratch/wanted" allnoconfig
+        mv "$scratch/build/.config" "$abk_source/config"
+        rm -r "$scratch"
+        touch "$abk_source/complete"
+    fi
+    declare -p abk_source abk_version trixie >"$work/abk-source"
+}
+
+# The example's PKGBUILD for that source. What the second takes away, abk has to put back just as it was.
+example_for() {
+    sed -e "s/^pkgver=.*/pkgver=$abk_version/; s/^source=.*/source=(linux-$abk_version.tar.zst config)/; s/^sha256sums=.*/sha256sums=(SKIP SKIP)/" \
+        -e '/^validpgpkeys=/d; /^# Linus/d' "$abk_root/usr/share/doc/ksign/kernel-example/PKGBUILD"
+}
+without_steps() { sed -z 's/\n\n    # ksign: the key[^\n]*\n[^\n]*\n/\n/' | sed '/^ *# ksign:/d; /^ *ksign /d'; }
+
+real_kernel() {
+    local folder=$upstream/linux-signed.git
+    # shellcheck source=/dev/null
+    . "$work/abk-source"
+    mkdir -p "$folder"
+    example_for | without_steps >"$folder/PKGBUILD"
+    ! grep -q '^ *ksign ' "$folder/PKGBUILD" || fail "the steps are there before"
+    cp "$abk_source/config" "$folder/"
+    # As if downloaded already.
+    mkdir -p "$builds/sources"
+    cp "$abk_source/linux-$abk_version.tar.zst" "$builds/sources/"
+    chown -R "$builder" "$abk_root$home"
+    git_of "$folder" init --quiet --initial-branch=main
+    commit linux-signed first
+
+    abk -u linux-signed --url "$home/upstream/linux-signed.git"
+    example_for | diff -u - "$builds/linux-signed/PKGBUILD" || fail "abk's steps are not those of the example"
+    abk -y -z xz -b linux-signed
+    in_root abk -y -i linux-signed
+    # On Arch a hook of kmod's does it; by what it writes, DKMS knows that modules are compressed.
+    in_root depmod "$(release_of_it)"
+}
+
+# release_of_it: what the kernel calls itself.
+release_of_it() { basename "$(dirname "$(compgen -G "$abk_root/usr/lib/modules/*signed*/vmlinuz")")"; }
+
+# Real DKMS, for the kernel that was installed; ksign's hook has linked the package when it came.
+real_modules() {
+    local release source=$work/ksign-sample-dkms module
+    release=$(release_of_it)
+    mkdir -p "$source/usr/src/ksign-sample-1.0"
+    cp "$top"/tests/data/sample-dkms/* "$source/usr/src/ksign-sample-1.0/"
+    package_of "$source" ksign-sample-dkms
+    in_root_files "$work/ksign-sample-dkms-1-1-any.pkg.tar.gz"
+    in_root pacman -U --noconfirm /tmp/ksign-sample-dkms-1-1-any.pkg.tar.gz
+    [[ $(readlink "$abk_root/etc/dkms/ksign-sample.conf") == kernel-sign.conf ]] || fail "the hook linked nothing"
+    in_root dkms install -m ksign-sample -v 1.0 -k "$release"
+    # shellcheck source=tests/dkms/environment.sh
+    . "$top/tests/dkms/environment.sh"
+    for module in ksign_sample_one ksign_sample_two; do
+        expect_signed "$(find "$abk_root/usr/lib/modules/$release/updates" -name "$module.ko.xz")" \
+            "$abk_root/usr/lib/modules/$release/build/certs-local/current/signing_crt.crt" sha512
+    done
+    in_root ksign audit -k "$release" --image "/usr/lib/modules/$release/vmlinuz" || fail "ksign would not boot it"
+}
+
+# judged NAME ANSWER CONSOLE: as judge.sh does it.
+judged() {
+    local reason
+    reason=$(verdict "$work/abk-boot/said" "$@")
+    [[ -z $reason ]] || fail "$1: $reason"
+    echo "$1: $(<"$work/abk-boot/said/$1.answer")"
+}
+
+real_boot() {
+    local cases=$work/abk-boot/cases installed release
+    use_kernel_tests
+    # shellcheck source=/dev/null
+    . "$work/abk-source"
+    release=$(release_of_it)
+    installed=$abk_root/usr/lib/modules/$release
+    prepare_guest
+    mkdir -p "$cases/dkms/lib/modules"
+    cp -r "$installed" "$cases/dkms/lib/modules/"
+    rm -r "$cases/dkms/lib/modules/$release/build"
+    index_modules "$cases/dkms"
+    # The same module without its signature, and with that of a key that the kernel does not know.
+    xz -dc "$(find "$installed/updates" -name ksign_sample_one.ko.xz)" >"$abk_root/tmp/module.ko"
+    in_root ksign strip /tmp/module.ko
+    cp "$abk_root/tmp/module.ko" "$cases/unsigned.ko"
+    in_root ksign keys generate --certs-local /tmp/certs-local -k "$release"
+    in_root ksign sign --key /tmp/certs-local/current/signing_key.pem --hash sha512 /tmp/module.ko
+    cp "$abk_root/tmp/module.ko" "$cases/stranger.ko"
+    printf '%s\n' "one modprobe /cases/dkms ksign_sample_one" "two modprobe /cases/dkms ksign_sample_two" "in-tree modprobe /cases/dkms md4" \
+        "unsigned plain /cases/unsigned.ko ksign_sample_one" "stranger plain /cases/stranger.ko ksign_sample_one" >"$cases/list"
+    make_initramfs "$cases" "$work/abk-boot/initramfs"
+    qemu 240 "$work/abk-boot/log" -M pc -m 512 -kernel "$installed/vmlinuz" -initrd "$work/abk-boot/initramfs" \
+        -append "console=ttyS0 ${boot_options[*]}"
+    tail -n 40 "$work/abk-boot/log"
+    grep -qa "ksign-test: up $release, sig_enforce Y" "$work/abk-boot/log" || fail "it is another kernel, or enforces nothing"
+    split_log "$work/abk-boot/log" "$work/abk-boot/said"
+    judged one OK -
+    judged two OK -
+    judged unsigned EKEYREJECTED "Loading of unsigned module is rejected"
+    judged stranger EKEYREJECTED "Loading of module with unavailable key is rejected"
+    [[ $(<"$work/abk-boot/said/in-tree.answer") == OK ]] || fail "the kernel refuses its own module"
+}
+
+# --- all of them ------------------------------------------------------------------
+
+# scenario NAME FUNCTION: in the namespace where the root is.
+scenario() { check "abk: $1" nsenter --mount --target "$abk_holder" bash "$here/abk.sh" --play "$work/abk-settings" "$2"; }
+
+if [[ ${1-} == --play ]]; then
+    set -eEuo pipefail
+    trap 'echo "FAILED: ${BASH_SOURCE[0]##*/} line $LINENO: $BASH_COMMAND" >&2' ERR
+    # shellcheck source=/dev/null
+    . "$2"
+    cd "$work"
+    "$3"
+    exit 0
+fi
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/ksign-tests/kernel
+abk_ccache=${XDG_CACHE_HOME:-$HOME/.cache}/ksign-tests/abk-ccache
+if command -v ccache >/dev/null; then mkdir -p "$abk_ccache"; fi
+unshare --mount --propagation private sleep infinity &
+abk_holder=$!
+trap 'kill "$abk_holder"; rm -rf "$work"' EXIT
+{ declare -p work built top cache abk_ccache abk_root builder home said builds upstream && declare -f fail; } >"$work/abk-settings"
+
+failed_before=$failed
+check "abk: in Arch's package" abk_built
+scenario "a root with it" make_root
+# Nothing can be played without it.
+((failed == failed_before)) || return 0
+scenario "clones, updates and archives" abk_update
+scenario "patches and edits of the user's" abk_edits
+scenario "PKGBUILDs that it can't edit" abk_anchors
+scenario "folders of other origin" abk_folders
+scenario "builds" abk_builds
+scenario "installs" abk_installs
+scenario "rebuilds" abk_rebuilds
+scenario "cleans" abk_cleans
+scenario "usage and settings" abk_usage
+check "abk: Debian's source for a real kernel" abk_source
+scenario "a real kernel: updated, built, installed" real_kernel
+scenario "a real kernel: DKMS builds for it, ksign signs" real_modules
+scenario "a real kernel: booted, takes these modules alone" real_boot
