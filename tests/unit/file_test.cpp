@@ -295,6 +295,38 @@ TEST_CASE("what a killed process left is removed", "[file]") {
     CHECK(folder.entries() == 1);
 }
 
+TEST_CASE("what another process is writing is left to it", "[file]") {
+    const TemporaryFolder folder;
+    write_file(folder / "a.ko", "old");
+    const InputFile original = InputFile::open(folder / "a.ko");
+    ReplacementFile first(original);
+    first.write(bytes_of("new"));
+    const auto write_as_well = [&] { const ReplacementFile second(original); };
+    const Error error = error_of(write_as_well);
+    CHECK(mentions(error.what(), "is being written by another process"));
+    CHECK(mentions(error.remedy(), "run ksign again"));
+    first.commit();
+    CHECK(read_file(folder / "a.ko") == bytes_of("new"));
+    CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("only the file that was written is put in place", "[file]") {
+    // Where there are no locks, another process may have taken the temporary file for a leftover.
+    const TemporaryFolder folder;
+    write_file(folder / "a.ko", "old");
+    {
+        const InputFile original = InputFile::open(folder / "a.ko");
+        ReplacementFile replacement(original);
+        replacement.write(bytes_of("new"));
+        std::filesystem::remove(folder / ".a.ko.ksign");
+        write_file(folder / ".a.ko.ksign", "half");
+        const Error error = error_of([&] { replacement.commit(); });
+        CHECK(mentions(error.what(), "is being written by another process"));
+    }
+    CHECK(read_file(folder / "a.ko") == bytes_of("old"));
+    CHECK(read_file(folder / ".a.ko.ksign") == bytes_of("half"));
+}
+
 TEST_CASE("a link under the temporary name is not followed", "[file]") {
     const TemporaryFolder folder;
     write_file(folder / "a.ko", "old");
