@@ -12,18 +12,8 @@
 
 ksign_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 sample_source=$ksign_root/tests/data/sample-dkms
-
-# Ends the scenario; the message is its reason.
-fail() {
-    printf 'FAILED: %s\n' "$*" >&2
-    exit 1
-}
-
-# Ends the scenario as one that cannot be played here.
-skip() {
-    printf 'SKIPPED: %s\n' "$*" >&2
-    exit 77
-}
+# shellcheck source=tests/scenario.sh
+. "$ksign_root/tests/scenario.sh"
 
 # --- a machine that forgets -------------------------------------------------
 
@@ -283,27 +273,6 @@ times_said() {
     awk -v text="$2" 'index($0, text) == 1 { ++count } END { print count + 0 }' "$1"
 }
 
-# container_of FILE: prints xz, zst, gz or plain, by the first bytes.
-container_of() {
-    case $(od -An -N6 -tx1 "$1" | tr -d ' ') in
-        fd377a585a00) echo xz ;;
-        28b52ffd*) echo zst ;;
-        1f8b*) echo gz ;;
-        7f454c46*) echo plain ;;
-        *) echo unknown ;;
-    esac
-}
-
-decompress() {
-    case $(container_of "$1") in
-        xz) xz -dc "$1" ;;
-        zst) zstd -qdc "$1" ;;
-        gz) gzip -dc "$1" ;;
-        plain) cat "$1" ;;
-        *) fail "$1 is neither an ELF file nor in a known container" ;;
-    esac
-}
-
 has_signature() {
     [[ $(tail -c 28 "$1" | tr -d '\0') == "~Module signature appended~" ]]
 }
@@ -385,38 +354,6 @@ expect_debug_information() {
     [[ $sections != *" .debug_info "* ]] || found=yes
     [[ $found == "$1" ]] || fail "$2: debug information: $found instead of $1"
     rm "$plain"
-}
-
-# expect_loadable FILE CONTAINER: in this container, and in the form that kernel
-# and kmod both read.
-expect_loadable() {
-    local file=$1 container=$2 found
-    found=$(container_of "$file")
-    [[ $found == "$container" ]] || fail "$file is in container $found, not $container"
-    case $container in
-        xz)
-            # One stream, its check CRC32 (lib/xz knows no other) and the
-            # dictionary that kbuild uses.
-            found=$(xz --robot -lvv "$file" | awk '$1 == "file" { print "streams " $2 " check " $7 }')
-            [[ $found == "streams 1 check CRC32" ]] || fail "$file: $found"
-            found=$(xz --robot -lvv "$file" | awk '$1 == "block" { print $NF }' | sort -u)
-            [[ $found == "--lzma2=dict=1MiB" ]] || fail "$file: filters $found"
-            ;;
-        zst)
-            # kmod sizes its buffer by the frame's content size.
-            found=$(zstd -lv "$file" 2>&1)
-            grep -q '^# Zstandard Frames: 1$' <<<"$found" || fail "$file: not one frame: $found"
-            grep -q '^Decompressed Size: ' <<<"$found" || fail "$file: no content size: $found"
-            grep -q '^Check: XXH64' <<<"$found" || fail "$file: no checksum: $found"
-            ;;
-        gz)
-            # The kernel skips no header field but a name, and reads one member.
-            found=$(od -An -j3 -N1 -tu1 "$file" | tr -d ' ')
-            ((found == 0 || found == 8)) || fail "$file: header flags $found"
-            found=$(tail -c 4 "$file" | od -An -tu4 --endian=little | tr -d ' ')
-            [[ $found == "$(gzip -dc "$file" | wc -c)" ]] || fail "$file: more than one member"
-            ;;
-    esac
 }
 
 # expect_no_new_key: neither DKMS nor ksign made one as a side effect.
