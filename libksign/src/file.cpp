@@ -35,13 +35,9 @@ std::filesystem::path resolve(const std::filesystem::path& path) {
     return resolved.get();
 }
 
-FileDescriptor open_for_reading(const std::filesystem::path& real_path, const std::filesystem::path& path) {
+FileDescriptor open_no_link(const std::filesystem::path& path) {
     // O_NONBLOCK: a FIFO in a module's place must not hang; it is refused as no regular file.
-    FileDescriptor descriptor(::open(real_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK));
-    if (!descriptor.is_open()) {
-        throw Error::from_errno(path.string(), "open", errno);
-    }
-    return descriptor;
+    return FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK));
 }
 
 bool same_time(const timespec& left, const timespec& right) {
@@ -124,8 +120,18 @@ InputFile::InputFile(FileDescriptor descriptor, std::filesystem::path path, std:
 }
 
 InputFile InputFile::open(const std::filesystem::path& path) {
+    // Resolving costs a system call for each folder of the path, and is needed only where the last name is a link.
+    if (path.is_absolute()) {
+        if (FileDescriptor descriptor = open_no_link(path); descriptor.is_open()) {
+            return {std::move(descriptor), path, path};
+        }
+    }
     const std::filesystem::path real_path = resolve(path);
-    return {open_for_reading(real_path, path), path, real_path};
+    FileDescriptor descriptor = open_no_link(real_path);
+    if (!descriptor.is_open()) {
+        throw Error::from_errno(path.string(), "open", errno);
+    }
+    return {std::move(descriptor), path, real_path};
 }
 
 InputFile InputFile::open_locked(const std::filesystem::path& path) {

@@ -67,7 +67,7 @@ class InputFile {
 
     /// The path as it was given, for messages.
     [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-    /// The path of the file itself, no link in it.
+    /// An absolute path of the file itself: its name is no symbolic link, though folders before it may be.
     [[nodiscard]] const std::filesystem::path& real_path() const noexcept { return real_path_; }
     [[nodiscard]] const struct stat& status() const noexcept { return status_; }
     [[nodiscard]] std::uint64_t size() const noexcept { return static_cast<std::uint64_t>(status_.st_size); }

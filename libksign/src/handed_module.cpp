@@ -7,14 +7,19 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 namespace ksign {
 namespace {
 
 // What asn1_ber_decoder() takes of a signature, and what follows it.
 constexpr std::size_t tail_size = std::numeric_limits<std::uint16_t>::max() + trailer_size;
+
+// A plain file up to this size is read once, and looked at in memory; most modules are.
+constexpr std::size_t largest_kept = 2 * chunk_size;
 
 constexpr std::string_view vermagic_name = "vermagic=";
 constexpr std::size_t longest_vermagic = 256;
@@ -31,7 +36,9 @@ std::string vermagic_at(std::string_view text) {
 /// is three reads. Others are searched for as compressed ones are.
 class SectionFinder {
   public:
-    SectionFinder(const InputFile& file, std::span<const std::byte> head) : file_(file) {
+    using ReadAt = std::function<std::size_t(std::uint64_t, std::span<std::byte>)>;
+    SectionFinder(ReadAt read_at, std::uint64_t size, std::span<const std::byte> head)
+        : read_at_(std::move(read_at)), size_(size) {
         if (head.size() >= sizeof(header_)) {
             std::memcpy(&header_, head.data(), sizeof(header_));
         }
@@ -42,12 +49,12 @@ class SectionFinder {
         const bool readable = std::memcmp(static_cast<const void*>(header_.e_ident), ELFMAG, SELFMAG) == 0 &&
                               header_.e_ident[EI_CLASS] == ELFCLASS64 && header_.e_ident[EI_DATA] == native &&
                               header_.e_shentsize == sizeof(Elf64_Shdr) && header_.e_shstrndx < header_.e_shnum &&
-                              header_.e_shoff < file_.size();
+                              header_.e_shoff < size_;
         if (!readable) {
             return {};
         }
         std::vector<Elf64_Shdr> sections(header_.e_shnum);
-        if (file_.read_at(header_.e_shoff, std::as_writable_bytes(std::span(sections))) !=
+        if (read_at_(header_.e_shoff, std::as_writable_bytes(std::span(sections))) !=
             sections.size() * sizeof(Elf64_Shdr)) {
             return {};
         }
@@ -66,15 +73,16 @@ class SectionFinder {
         return rest.substr(0, rest.find('\0'));
     }
     [[nodiscard]] std::vector<std::byte> read(const Elf64_Shdr& section) const {
-        if (section.sh_size > largest_modinfo || section.sh_offset >= file_.size()) {
+        if (section.sh_size > largest_modinfo || section.sh_offset >= size_) {
             return {};
         }
         std::vector<std::byte> content(section.sh_size);
-        content.resize(file_.read_at(section.sh_offset, content));
+        content.resize(read_at_(section.sh_offset, content));
         return content;
     }
 
-    const InputFile& file_;
+    ReadAt read_at_;
+    std::uint64_t size_;
     Elf64_Ehdr header_{};
 };
 
@@ -98,11 +106,33 @@ void HandedModule::read_plain() {
                     "if a module of that size is what you expect, raise the limit with --max-size, or max-size in "
                     "ksign.conf");
     }
+    if (size_ <= largest_kept) {
+        kept_ = std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(size_));
+        size_ = file_.read_at(0, std::span(kept_.get(), static_cast<std::size_t>(size_)));
+    }
     head_.resize(sizeof(Elf64_Ehdr));
-    head_.resize(file_.read_at(0, head_));
-    tail_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(size_, tail_size)));
-    tail_.resize(file_.read_at(size_ - tail_.size(), tail_));
-    search_vermagic(SectionFinder(file_, head_).content_of(".modinfo"));
+    head_.resize(read_at(0, head_));
+    const auto tail = static_cast<std::size_t>(std::min<std::uint64_t>(size_, tail_size));
+    if (kept_) {
+        tail_ = std::span(kept_.get(), static_cast<std::size_t>(size_)).last(tail);
+    } else {
+        held_.resize(tail);
+        held_.resize(read_at(size_ - tail, held_));
+        tail_ = held_;
+    }
+    const auto reader = [this](std::uint64_t position, std::span<std::byte> bytes) { return read_at(position, bytes); };
+    search_vermagic(SectionFinder(reader, size_, head_).content_of(".modinfo"));
+}
+
+std::size_t HandedModule::read_at(std::uint64_t position, std::span<std::byte> bytes) const {
+    if (!kept_) {
+        return file_.read_at(position, bytes);
+    }
+    const auto rest = std::span(kept_.get(), static_cast<std::size_t>(size_))
+                          .subspan(static_cast<std::size_t>(std::min(position, size_)));
+    const auto part = rest.first(std::min(rest.size(), bytes.size()));
+    std::ranges::copy(part, bytes.begin());
+    return part.size();
 }
 
 LoadObstacle HandedModule::decode(const ByteSink& sink) const {
@@ -120,14 +150,15 @@ void HandedModule::read_stream(HashAlgorithm expected) {
             head_.insert(head_.end(), missing.begin(), missing.end());
         }
         search_vermagic(bytes);
-        tail_.insert(tail_.end(), bytes.begin(), bytes.end());
-        if (tail_.size() > tail_size + chunk_size) {
-            const std::size_t ready = tail_.size() - tail_size;
-            running_->update(std::span(tail_).first(ready));
-            tail_.erase(tail_.begin(), tail_.begin() + static_cast<std::ptrdiff_t>(ready));
+        held_.insert(held_.end(), bytes.begin(), bytes.end());
+        if (held_.size() > tail_size + chunk_size) {
+            const std::size_t ready = held_.size() - tail_size;
+            running_->update(std::span(held_).first(ready));
+            held_.erase(held_.begin(), held_.begin() + static_cast<std::ptrdiff_t>(ready));
         }
     };
     obstacle_ = decode(take);
+    tail_ = held_;
 }
 
 /// Looks through the next bytes of a stream, or through all of .modinfo.
@@ -163,6 +194,8 @@ void HandedModule::stream(std::uint64_t payload_size, const ByteSink& sink) cons
     };
     if (codec_.kind != ContainerKind::plain) {
         static_cast<void>(decode(keep));
+    } else if (kept_) {
+        keep(std::span(kept_.get(), static_cast<std::size_t>(size_)));
     } else {
         std::vector<std::byte> chunk(chunk_size);
         std::uint64_t position = 0;
@@ -183,7 +216,7 @@ void HandedModule::stream(std::uint64_t payload_size, const ByteSink& sink) cons
 std::vector<std::byte> HandedModule::digest(HashAlgorithm hash, std::uint64_t payload_size) {
     const std::uint64_t before_tail = size_ - tail_.size();
     if (running_ && hash == expected_ && payload_size >= before_tail) {
-        running_->update(std::span(tail_).first(static_cast<std::size_t>(payload_size - before_tail)));
+        running_->update(tail_.first(static_cast<std::size_t>(payload_size - before_tail)));
         auto value = running_->finish();
         running_.reset();
         return value;

@@ -8,7 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,6 +46,7 @@ class HandedModule {
     [[nodiscard]] LoadObstacle decode(const ByteSink& sink) const;
     void read_plain();
     void read_stream(HashAlgorithm expected);
+    [[nodiscard]] std::size_t read_at(std::uint64_t position, std::span<std::byte> bytes) const;
     void stream(std::uint64_t payload_size, const ByteSink& sink) const;
     void search_vermagic(std::span<const std::byte> bytes);
 
@@ -53,7 +56,9 @@ class HandedModule {
     std::uint64_t max_payload_;
     std::uint64_t size_ = 0;
     std::vector<std::byte> head_;
-    std::vector<std::byte> tail_;
+    std::unique_ptr<std::byte[]> kept_; ///< The whole of a small plain file.
+    std::vector<std::byte> held_;       ///< Else the end of it, or of the stream.
+    std::span<const std::byte> tail_;   ///< Of one of the two.
     std::string vermagic_;
     std::string vermagic_start_; ///< The end of the last chunk, in case the text is cut in two.
     LoadObstacle obstacle_;

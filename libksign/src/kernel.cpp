@@ -73,7 +73,7 @@ std::vector<std::filesystem::path> find_modules(const std::filesystem::path& fol
     if (why) {
         throw folder_failure(folder, why);
     }
-    std::ranges::sort(modules);
+    std::ranges::sort(modules, {}, &std::filesystem::path::native); // by components it takes ten times as long
     return modules;
 }
 

@@ -28,6 +28,7 @@ void for_each_in_order(std::size_t count, unsigned threads, const Work& work, co
     std::mutex mutex;
     std::condition_variable changed;
     std::atomic<std::size_t> next{0};
+    std::size_t awaited = 0; // under the mutex
     const auto run = [&](const std::stop_token& stop) {
         for (std::size_t index = next++; index < count && !stop.stop_requested(); index = next++) {
             Slot slot;
@@ -38,7 +39,9 @@ void for_each_in_order(std::size_t count, unsigned threads, const Work& work, co
             }
             const std::lock_guard lock(mutex);
             slots[index] = std::move(slot);
-            changed.notify_one();
+            if (index == awaited) { // else the one who waits would wake for nothing
+                changed.notify_one();
+            }
         }
     };
     if (threads == 0) {
@@ -60,6 +63,7 @@ void for_each_in_order(std::size_t count, unsigned threads, const Work& work, co
         Slot slot;
         {
             std::unique_lock lock(mutex);
+            awaited = index;
             changed.wait(lock, [&] { return slots[index].result || slots[index].problem; });
             slot = std::exchange(slots[index], Slot());
         }

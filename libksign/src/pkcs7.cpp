@@ -41,15 +41,6 @@ Bytes object_in(const DerElement& algorithm_identifier) {
     return object ? object->content : Bytes();
 }
 
-/// The common name of a raw Name.
-std::string name_text(const DerElement& name) {
-    const auto* position = reinterpret_cast<const unsigned char*>(name.whole.data());
-    const std::unique_ptr<X509_NAME, HandleDeleter<X509_NAME_free>> parsed(
-        d2i_X509_NAME(nullptr, &position, static_cast<long>(name.whole.size())));
-    ERR_clear_error();
-    return parsed ? display_name(parsed.get()) : std::string();
-}
-
 std::string hex_text(Bytes bytes) {
     // kmod leaves out the zero byte that DER puts before a set top bit.
     if (bytes.size() > 1 && bytes[0] == std::byte{0} && (bytes[1] & std::byte{0x80}) != std::byte{0}) {
@@ -261,7 +252,7 @@ class Parser {
         }
         if (!signer.by_key_id) {
             signer.id = issuer_and_serial(serial->content, issuer->content);
-            signer.issuer = name_text(*issuer);
+            signer.issuer = issuer->whole;
             signer.serial = hex_text(serial->content);
         }
         return {};
@@ -382,6 +373,14 @@ class Parser {
 };
 
 } // namespace
+
+std::string issuer_text(const Pkcs7Signer& signer) {
+    const auto* position = reinterpret_cast<const unsigned char*>(signer.issuer.data());
+    const std::unique_ptr<X509_NAME, HandleDeleter<X509_NAME_free>> parsed(
+        d2i_X509_NAME(nullptr, &position, static_cast<long>(signer.issuer.size())));
+    ERR_clear_error();
+    return parsed ? display_name(parsed.get()) : std::string();
+}
 
 std::variant<Pkcs7Message, KernelFailure> parse_pkcs7(std::span<const std::byte> bytes,
                                                       const Pkcs7Knowledge& knowledge) {

@@ -34,10 +34,10 @@ struct Pkcs7Knowledge {
 struct Pkcs7Signer {
     std::string id;         ///< issuer_and_serial(), or the subject key identifier: what keys are looked up by.
     bool by_key_id = false; ///< The latter.
-    std::string issuer;     ///< The issuer's common name; empty if by_key_id.
     std::string serial;     ///< "0A:1B:…"; the key identifier if by_key_id.
     HashAlgorithm hash{};
     PublicKeyAlgorithm key_algorithm{};
+    std::span<const std::byte> issuer;         ///< Its name in DER, see issuer_text(); empty if by_key_id.
     std::span<const std::byte> attributes;     ///< The signed attributes with their header; empty if none.
     std::span<const std::byte> message_digest; ///< Of the signed attributes.
     std::span<const std::byte> value;          ///< The signature itself.
@@ -49,6 +49,9 @@ struct Pkcs7Message {
     bool is_plain_data = false; ///< Its content type is pkcs7-data.
     bool has_content = false;   ///< It is not detached.
 };
+
+/// The issuer's common name; empty if there is none.
+[[nodiscard]] std::string issuer_text(const Pkcs7Signer& signer);
 
 /// Parses; the bytes must outlive the message.
 [[nodiscard]] std::variant<Pkcs7Message, KernelFailure> parse_pkcs7(std::span<const std::byte> bytes,

@@ -328,16 +328,20 @@ class Trial {
         }
     }
 
-    void describe(const Pkcs7Message& message) {
-        const Pkcs7Signer& signer = message.signers.front();
-        verdict_.signer = signer.issuer;
-        verdict_.serial = signer.serial;
-        verdict_.hash = hash_name(signer.hash);
+    [[nodiscard]] std::string signer_name(const Pkcs7Signer& signer) const {
         for (const TrustEntry& entry : parts_.keys.entries) {
-            if (verdict_.signer.empty() && has_id(entry.certificate, signer.id)) {
-                verdict_.signer = entry.certificate.name();
+            if (has_id(entry.certificate, signer.id)) {
+                return signer.by_key_id ? entry.certificate.name() : entry.certificate.issuer();
             }
         }
+        return issuer_text(signer);
+    }
+
+    void describe(const Pkcs7Message& message) {
+        const Pkcs7Signer& signer = message.signers.front();
+        verdict_.serial = signer.serial;
+        verdict_.hash = hash_name(signer.hash);
+        verdict_.signer = signer_name(signer);
     }
 
     Failure check_message(const Pkcs7Message& message) {
@@ -424,9 +428,10 @@ class Trial {
 
     /// For ENOKEY.
     [[nodiscard]] std::string why_no_key(const Pkcs7Signer& signer) const {
-        const std::string who = signer.by_key_id ? "the key " + signer.serial
-                                                 : (signer.issuer.empty() ? "an unnamed key" : signer.issuer) +
-                                                       " (serial " + signer.serial + ")";
+        const std::string issuer = issuer_text(signer);
+        const std::string who = signer.by_key_id
+                                    ? "the key " + signer.serial
+                                    : (issuer.empty() ? "an unnamed key" : issuer) + " (serial " + signer.serial + ")";
         for (const Judge::UnusableKey& unusable : parts_.keyrings.unusable()) {
             if (has_id(unusable.entry.certificate, signer.id)) {
                 return "signed by " + who + ", whose certificate (" + unusable.entry.origin +

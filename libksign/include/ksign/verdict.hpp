@@ -118,7 +118,7 @@ struct JudgedModule {
 
 /// Judges many modules, several at a time.
 /// @param threads  how many at a time; 0: as many as the machine has processors
-/// @param done     called by this thread, in the order of the modules, as soon as each is known. What it throws ends
+/// @param done     called by this thread, in the order of the modules, soon after each is known. What it throws ends
 /// all.
 KSIGN_EXPORT void judge_all(const Judge& judge, const std::vector<std::filesystem::path>& modules, unsigned threads,
                             std::uint64_t max_payload,
