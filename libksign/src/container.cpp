@@ -1,5 +1,7 @@
 #include "container.hpp"
 
+#include "relay.hpp"
+
 #include <algorithm>
 #include <array>
 #include <numeric>
@@ -43,7 +45,14 @@ void compress_anew(const InputFile& file, const Codec& codec, const NewPayload& 
         }
     };
     const ByteSource source = file.source();
-    static_cast<void>(codec.decode({source, keep, subject}));
+    if (file.size() < worth_a_relay) {
+        static_cast<void>(codec.decode({source, keep, subject}));
+    } else {
+        Relay relay(keep);
+        const ByteSink hand_on = [&relay](std::span<const std::byte> bytes) { relay.take(bytes); };
+        static_cast<void>(codec.decode({source, hand_on, subject}));
+        relay.finish();
+    }
     if (left != 0) {
         throw Error(ErrorCode::system, subject, "became shorter while it was read");
     }

@@ -15,7 +15,7 @@
 
 namespace ksign {
 
-/// A file from this size on is worth a second thread to digest what is decoded of it.
+/// A file from this size on is worth a second thread for what is done with what is decoded of it.
 inline constexpr std::uint64_t worth_a_relay = std::uint64_t{1} << 20U;
 
 /// Calls a sink on a thread of its own with what take() is given, in order. Holds a few chunks at most; take() waits
