@@ -62,6 +62,7 @@ void add_kernel(const std::optional<std::filesystem::path>& file, const std::opt
         if (!is_built_in) {
             keys.notes.push_back(entry.certificate.name() + " (" + entry.origin + ") is not built into " +
                                  file->string() + ": what it signs does not load by it");
+            keys.not_built_in.push_back(entry);
         }
     }
 }

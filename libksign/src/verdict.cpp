@@ -342,6 +342,7 @@ class Trial {
         verdict_.serial = signer.serial;
         verdict_.hash = hash_name(signer.hash);
         verdict_.signer = signer_name(signer);
+        signer_id_ = signer.id;
     }
 
     Failure check_message(const Pkcs7Message& message) {
@@ -490,6 +491,14 @@ class Trial {
         case ENODATA:
             return "sign it with: " + sign;
         case ENOKEY:
+            for (const TrustEntry& entry : parts_.keys.not_built_in) {
+                if (has_id(entry.certificate, signer_id_)) {
+                    return "signing again with that key (" + entry.origin +
+                           ") does not help: build the kernel anew, with a configuration that names its certificate "
+                           "(ksign config update), or name a key that this kernel trusts in ksign.conf, or enroll the "
+                           "certificate as a machine owner key (ksign keys enroll)";
+                }
+            }
             return "sign it with: " + sign +
                    "; or, if it is you who trusts that signer, enroll its certificate as a machine owner key";
         case ENOPKG:
@@ -563,6 +572,7 @@ class Trial {
     std::optional<HandedModule> module_;
     std::uint64_t payload_size_ = 0;
     bool by_kernel_ = false; ///< Decompresses it.
+    std::string signer_id_;  ///< What its signer's key is looked up by; empty if none was read.
     std::deque<std::vector<std::byte>> digests_;
     Verdict verdict_;
 };

@@ -147,6 +147,17 @@ TEST_CASE("SHA-3 is verified from Linux 6.7 on", "[verdict]") {
     CHECK(verdict.signer == "ksign test key");
 }
 
+TEST_CASE("a kernel's own key that was not built into it: signing again is no remedy", "[verdict]") {
+    const Bytes module = signed_module(rsa_sample(), HashAlgorithm::sha512);
+    CHECK(mentions(verdict_on(module, trusting({})).remedy, "sign it with: ksign sign"));
+    TrustedKeys keys = trusting({});
+    keys.not_built_in.push_back({certificate_of(rsa_sample()), Keyring::builtin, "certs-local of kernel 6.1"});
+    const Verdict verdict = verdict_on(module, keys);
+    CHECK(verdict.answer == Answer::refused);
+    CHECK(mentions(verdict.remedy, "signing again with that key (certs-local of kernel 6.1) does not help"));
+    CHECK_FALSE(mentions(verdict.remedy, "sign it with"));
+}
+
 TEST_CASE("an unsigned module: refused where enforced or locked down, else it taints", "[verdict]") {
     const Verdict enforced = verdict_on(make_module(), trusting({}));
     check_refused(enforced, EKEYREJECTED, "EKEYREJECTED", "module_sig_check", unsigned_line);
