@@ -41,3 +41,37 @@ make_private_apt() {
     done >"$folder/sources.list"
     private_apt "$folder" apt-get update
 }
+
+# bare_debian SUITE: a tar archive of a Debian with nothing installed, in $bare, kept for a week.
+bare_debian() {
+    local suite=$1 folder
+    bare=${XDG_CACHE_HOME:-$HOME/.cache}/ksign-tests/debootstrap-$suite.tar
+    [[ -z $(find "$bare" -mtime -7 2>/dev/null) ]] || return 0
+    echo "making a bare Debian ($suite)"
+    folder=$(mktemp -d)
+    chmod 755 "$folder" # it becomes the root folder
+    debootstrap --variant=minbase "$suite" "$folder" "$(debian_mirror)" >"$folder.log" 2>&1 ||
+        { tail -n 30 "$folder.log" && return 1; }
+    mkdir -p "$(dirname "$bare")"
+    tar -C "$folder" -cf "$bare.$$" .
+    mv "$bare.$$" "$bare" # another may be making it as well
+    rm -rf "$folder" "$folder.log"
+}
+
+# enter_bare_debian ROOT: that of $bare, on a tmpfs; goes with this mount namespace.
+enter_bare_debian() {
+    local root=$1
+    mount --make-rprivate /
+    mount -t tmpfs -o mode=755 ksign-fresh "$root"
+    tar -C "$root" -xf "$bare"
+    mount -t proc proc "$root/proc"
+    mount --rbind /dev "$root/dev"
+    mount -t tmpfs tmp "$root/tmp"
+}
+
+# in_bare_debian ROOT COMMAND…
+in_bare_debian() {
+    local root=$1
+    shift
+    env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb chroot "$root" "$@"
+}

@@ -28,6 +28,25 @@ dummy_package() {
     (cd "$folder" && bsdtar -czf "$work/$1-dkms-$2-1-any.pkg.tar.gz" .PKGINFO usr)
 }
 
+# arch_older: the package under a lower version, as there is no older one.
+arch_older() {
+    local package
+    package=$(compgen -G "$built/arch/ksign-0*.pkg.tar*")
+    mkdir "$work/arch-older"
+    bsdtar -xf "$package" -C "$work/arch-older"
+    sed -i 's/^pkgver = .*/pkgver = 0.0.9-1/' "$work/arch-older/.PKGINFO"
+    (cd "$work/arch-older" && bsdtar -czf "$work/ksign-0.0.9-1-x86_64.pkg.tar.gz" .PKGINFO .INSTALL etc usr)
+}
+
+# arch_main_job: with nothing but the package's own files.
+arch_main_job() {
+    local root=$work/arch-plain
+    mkdir -p "$root/var/lib/pacman"
+    printf '[options]\nArchitecture = auto\nSigLevel = Never\n' >"$work/pacman.conf"
+    pacman --root "$root" --config "$work/pacman.conf" --noconfirm --noscriptlet -Udd "$(compgen -G "$built/arch/ksign-0*.pkg.tar*")"
+    main_job "$root"
+}
+
 arch_life() {
     local package part
     arch_root=$work/arch-root
@@ -45,7 +64,7 @@ arch_life() {
 
     echo "-- installed: packages that are there get linked"
     mkdir -p "$arch_root/var/lib/dkms/old/1.0/source"
-    pacman_in -U "${options[@]}" "$package"
+    pacman_in -U "${options[@]}" "$work/ksign-0.0.9-1-x86_64.pkg.tar.gz"
     [[ $(readlink "$arch_root/etc/dkms/old.conf") == kernel-sign.conf ]] || fail "post_install linked nothing"
 
     echo "-- a package that comes later gets linked by the hook, and unlinked when it goes"
@@ -55,11 +74,14 @@ arch_life() {
     pacman_in -R later-dkms
     [[ ! -L $arch_root/etc/dkms/later.conf ]] || fail "the hook left the link"
 
-    echo "-- upgraded: settings and links stay"
+    echo "-- upgraded: settings and links stay, and what was disabled stays disabled"
+    mkdir -p "$arch_root/var/lib/dkms/disabled/1.0/source"
     echo 'missing-key = fail' >>"$arch_root/etc/ksign/ksign.conf"
     pacman_in -U "${options[@]}" "$package"
     grep -qx 'missing-key = fail' "$arch_root/etc/ksign/ksign.conf" || fail "the settings are lost"
+    [[ $(pacman_in -Q ksign) != *0.0.9* ]] || fail "it is not upgraded"
     [[ -L $arch_root/etc/dkms/old.conf ]] || fail "the link is lost"
+    [[ ! -e $arch_root/etc/dkms/disabled.conf ]] || fail "the upgrade has enabled what was not"
 
     echo "-- removed: no link leads to a program that is gone"
     pacman_in -R ksign
@@ -71,6 +93,7 @@ arch_life() {
 # The same in a mount namespace of its own.
 arch_life_inside() {
     export -f arch_life pacman_in dummy_package fail
+    arch_older
     export work built
     # shellcheck disable=SC2016 # its own words
     unshare --mount --propagation private bash -eEc '
@@ -79,4 +102,5 @@ arch_life_inside() {
 }
 
 check "arch: built" arch_built
+check "arch: signs what DKMS builds" arch_main_job
 check "arch: installed, with hooks, upgraded, removed" arch_life_inside

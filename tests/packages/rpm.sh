@@ -8,6 +8,7 @@ rpm_in() {
     # Dependencies are names of Fedora's packages, and no shell is in that root.
     rpm --root "$root" --nodeps --noscripts "$@"
 }
+rpm_query() { rpm --root "$work/rpm-root" "$@"; }
 
 rpm_built() {
     local package
@@ -19,14 +20,42 @@ rpm_built() {
     rpm -qp --recommends "$built"/rpm/ksign-0*.x86_64.rpm | grep -qx dkms || fail "dkms is not recommended"
 }
 
+# rpm_older: packs the files of the new ones under a lower version, by rpmbuild, as there are no older ones.
+rpm_older() {
+    local name tree=$work/rpm-older
+    mkdir -p "$tree/built"
+    for name in ksign ksign-libs; do
+        rm -rf "$tree/files" && mkdir "$tree/files"
+        (cd "$tree/files" && rpm2cpio "$built/rpm/$name"-0*.x86_64.rpm | cpio -idm --quiet)
+        {
+            printf 'Name: %s\nVersion: 0.0.9\nRelease: 1\nSummary: older\nLicense: MIT\nAutoReqProv: no\n' "$name"
+            printf '%%global debug_package %%{nil}\n%%global __os_install_post %%{nil}\n%%description\nolder\n'
+            printf '%%install\ncp -a %s/. %%{buildroot}\n%%files\n' "$tree/files"
+            (cd "$tree/files" && find . ! -type d -printf '/%P\n' | sed 's#^/etc/#%config(noreplace) &#')
+        } >"$tree/$name.spec"
+        rpmbuild -bb --define "_topdir $tree/topdir" --define "_rpmdir $tree/built" --define "_build_name_fmt %%{NAME}.rpm" "$tree/$name.spec"
+    done
+}
+
 rpm_life() {
     local root=$work/rpm-root
-    rpm_in -i "$built"/rpm/ksign{,-libs,-devel}-0*.x86_64.rpm
-    LD_LIBRARY_PATH=$root/usr/lib64:$root/usr/lib:$root/usr/lib/x86_64-linux-gnu "$root/usr/bin/ksign" --version
+    rpm_older
+    rpm_in -i "$work"/rpm-older/built/ksign{,-libs}.rpm
+    [[ $(rpm_query -q --queryformat '%{VERSION}' ksign) == 0.0.9 ]] || fail "the older one is not installed"
     echo 'missing-key = fail' >>"$root/etc/ksign/ksign.conf"
-    rpm_in -U --force "$built"/rpm/ksign{,-libs,-devel}-0*.x86_64.rpm
+
+    echo "-- upgraded: settings stay"
+    rpm_in -U "$built"/rpm/ksign{,-libs,-devel}-0*.x86_64.rpm
+    [[ $(rpm_query -q ksign | wc -l) == 1 && $(rpm_query -q --queryformat '%{VERSION}' ksign) != 0.0.9 ]] || fail "it is not upgraded"
     grep -qx 'missing-key = fail' "$root/etc/ksign/ksign.conf" || fail "the settings are lost"
+    rpm_query -V --nodeps ksign-libs ksign-devel
+
+    echo "-- the main job"
+    main_job "$root"
+
+    echo "-- removed"
     rpm_in -e ksign ksign-libs ksign-devel
+    [[ -e $root/etc/ksign/ksign.conf.rpmsave ]] || fail "the changed settings were not saved"
     [[ -z $(find "$root" -path "$root/var/lib/rpm" -prune -o -name '*ksign*' -type f ! -name '*.rpmsave' -print) ]] ||
         fail "files were left: $(find "$root" -name '*ksign*')"
 }
@@ -73,5 +102,5 @@ END
 }
 
 check "rpm: built" rpm_built
-check "rpm: installed, run, upgraded, removed" rpm_life
+check "rpm: installed, upgraded, signs what DKMS builds, removed" rpm_life
 check "rpm: a package with a module is signed after rpmbuild has stripped it" rpm_signs_after_strip
