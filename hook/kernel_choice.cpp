@@ -2,6 +2,7 @@
 
 #include <ksign/error.hpp>
 #include <ksign/kernel_image.hpp>
+#include <ksign/key_store.hpp>
 #include <ksign/kmod.hpp>
 #include <ksign/running_kernel.hpp>
 
@@ -62,8 +63,28 @@ void add_kernel(const std::optional<std::filesystem::path>& file, const std::opt
         if (!is_built_in) {
             keys.notes.push_back(entry.certificate.name() + " (" + entry.origin + ") is not built into " +
                                  file->string() + ": what it signs does not load by it");
-            keys.not_built_in.push_back(entry);
         }
+    }
+}
+
+/// Where the key is from that `ksign sign -k` takes, if none of the kernel's keyrings holds its certificate. Empty if
+/// one does, or if the kernel has no key of its own.
+std::string untrusted_signing_key(const Kernel& kernel, const TrustedKeys& keys) {
+    try {
+        const auto own = find_kernel_key(kernel);
+        if (!own) {
+            return {};
+        }
+        for (const KernelCertificate& certificate : KernelCertificate::load(own->certificate)) {
+            if (std::ranges::any_of(keys.entries, [&certificate](const TrustEntry& entry) {
+                    return entry.certificate.fingerprint() == certificate.fingerprint();
+                })) {
+                return {};
+            }
+        }
+        return own->origin;
+    } catch (const Error&) {
+        return {}; // what is wrong with it, those who look for its certificate say
     }
 }
 
@@ -139,6 +160,9 @@ JudgeChoice choose_judge(const Values& values, const std::optional<Kernel>& kern
         if (!values.contains("lockdown")) {
             facts.lockdown = running->lockdown.value_or(Lockdown::none);
         }
+    }
+    if (kernel && facts.release == kernel->release().text()) {
+        facts.untrusted_signing_key = untrusted_signing_key(*kernel, keys);
     }
     Judge judge(std::move(facts), keys);
     return {std::move(keys), std::move(judge)};

@@ -32,8 +32,8 @@ std::string vermagic_at(std::string_view text) {
     return std::string(text.substr(0, text.find('\0')));
 }
 
-/// Finds .modinfo by the section headers, for 64-bit modules of this machine's byte order: all that a plain file costs
-/// is three reads. Others are searched for as compressed ones are.
+/// Finds .modinfo by the section headers, for 64-bit modules of this machine's byte order. Others are searched for as
+/// compressed ones are.
 class SectionFinder {
   public:
     using ReadAt = std::function<std::size_t(std::uint64_t, std::span<std::byte>)>;

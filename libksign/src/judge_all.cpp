@@ -9,8 +9,8 @@ namespace ksign {
 namespace {
 
 // So many are judged in a row before their verdicts are told: one takes a fraction of a millisecond, less than it costs
-// to wake the thread that tells them.
-constexpr std::size_t largest_group = 16;
+// to wake the thread that tells them. No more, as large modules stand together, and would be left to one thread.
+constexpr std::size_t largest_group = 4;
 // And small enough that every thread gets some, and the progress moves.
 constexpr std::size_t least_groups = 64;
 

@@ -342,7 +342,6 @@ class Trial {
         verdict_.serial = signer.serial;
         verdict_.hash = hash_name(signer.hash);
         verdict_.signer = signer_name(signer);
-        signer_id_ = signer.id;
     }
 
     Failure check_message(const Pkcs7Message& message) {
@@ -487,18 +486,16 @@ class Trial {
 
     [[nodiscard]] std::string remedy_for(int error) const {
         const std::string sign = facts_.signing_command + " " + path_.string();
+        if (!facts_.untrusted_signing_key.empty() && (error == ENODATA || error == ENOKEY)) {
+            return "this kernel does not trust its own key (" + facts_.untrusted_signing_key +
+                   "), so signing with that does not help: build it with a configuration that names that key's "
+                   "certificate (ksign config update), or enroll the certificate as a machine owner key (ksign keys "
+                   "enroll), or sign with a key that it trusts (--key)";
+        }
         switch (error) {
         case ENODATA:
             return "sign it with: " + sign;
         case ENOKEY:
-            for (const TrustEntry& entry : parts_.keys.not_built_in) {
-                if (has_id(entry.certificate, signer_id_)) {
-                    return "signing again with that key (" + entry.origin +
-                           ") does not help: build the kernel anew, with a configuration that names its certificate "
-                           "(ksign config update), or name a key that this kernel trusts in ksign.conf, or enroll the "
-                           "certificate as a machine owner key (ksign keys enroll)";
-                }
-            }
             return "sign it with: " + sign +
                    "; or, if it is you who trusts that signer, enroll its certificate as a machine owner key";
         case ENOPKG:
@@ -572,7 +569,6 @@ class Trial {
     std::optional<HandedModule> module_;
     std::uint64_t payload_size_ = 0;
     bool by_kernel_ = false; ///< Decompresses it.
-    std::string signer_id_;  ///< What its signer's key is looked up by; empty if none was read.
     std::deque<std::vector<std::byte>> digests_;
     Verdict verdict_;
 };

@@ -147,15 +147,16 @@ TEST_CASE("SHA-3 is verified from Linux 6.7 on", "[verdict]") {
     CHECK(verdict.signer == "ksign test key");
 }
 
-TEST_CASE("a kernel's own key that was not built into it: signing again is no remedy", "[verdict]") {
-    const Bytes module = signed_module(rsa_sample(), HashAlgorithm::sha512);
-    CHECK(mentions(verdict_on(module, trusting({})).remedy, "sign it with: ksign sign"));
-    TrustedKeys keys = trusting({});
-    keys.not_built_in.push_back({certificate_of(rsa_sample()), Keyring::builtin, "certs-local of kernel 6.1"});
-    const Verdict verdict = verdict_on(module, keys);
-    CHECK(verdict.answer == Answer::refused);
-    CHECK(mentions(verdict.remedy, "signing again with that key (certs-local of kernel 6.1) does not help"));
-    CHECK_FALSE(mentions(verdict.remedy, "sign it with"));
+TEST_CASE("a kernel that does not trust its own key: signing with that is no remedy", "[verdict]") {
+    KernelFacts facts = facts_with();
+    facts.untrusted_signing_key = "certs-local of kernel 6.1";
+    for (const Bytes& module : {signed_module(rsa_sample(), HashAlgorithm::sha512), make_module()}) {
+        CHECK(mentions(verdict_on(module, trusting({})).remedy, "sign it with: ksign sign"));
+        const Verdict verdict = verdict_on(module, trusting({}), facts);
+        CHECK(verdict.answer == Answer::refused);
+        CHECK(mentions(verdict.remedy, "does not trust its own key (certs-local of kernel 6.1), so signing with that"));
+        CHECK_FALSE(mentions(verdict.remedy, "sign it with"));
+    }
 }
 
 TEST_CASE("an unsigned module: refused where enforced or locked down, else it taints", "[verdict]") {

@@ -69,9 +69,6 @@ struct TrustedKeys {
     std::vector<TrustEntry> entries;
     /// SHA-256 of the signed part of certificates that must not be loaded ("tbs:" of the .blacklist keyring).
     std::vector<std::vector<std::byte>> revoked_hashes;
-    /// Certificates that belong to the kernel by its installed files, and that it was not built with: signing with their
-    /// keys is of no use. Nobody trusts them; they make a better remedy.
-    std::vector<TrustEntry> not_built_in;
     /// What was looked for and could not be read, or is no proof; for people.
     std::vector<std::string> notes;
 

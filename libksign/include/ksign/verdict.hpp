@@ -42,6 +42,9 @@ struct KernelFacts {
     bool kmod_decompresses = false; ///< Whatever the kernel can, as kmod before 31 does: kmod_decompresses_itself().
     std::string signing_command =
         "ksign sign --key KEY --certificate CERTIFICATE"; ///< For remedies; a path follows it.
+    /// The key that signing_command takes, if this kernel does not trust it ("certs-local of kernel 6.12.1"): that
+    /// command is no remedy then. Empty: it does, or nothing is known.
+    std::string untrusted_signing_key = {};
 };
 
 /// Whether a kernel looks for a module's key in .platform too: mainline does not. Debian's do, by the patch
