@@ -77,7 +77,8 @@ std::string untrusted_signing_key(const Kernel& kernel, const TrustedKeys& keys)
         }
         for (const KernelCertificate& certificate : KernelCertificate::load(own->certificate)) {
             if (std::ranges::any_of(keys.entries, [&certificate](const TrustEntry& entry) {
-                    return entry.certificate.fingerprint() == certificate.fingerprint();
+                    return entry.keyring != Keyring::revoked &&
+                           entry.certificate.fingerprint() == certificate.fingerprint();
                 })) {
                 return {};
             }
