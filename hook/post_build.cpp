@@ -15,7 +15,8 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <iostream>
+#include <set>
+#include <utility>
 
 namespace ksign::hook {
 namespace {
@@ -135,7 +136,8 @@ int run_own_post_build(const Build& build, const std::vector<std::string>& comma
     return code;
 }
 
-/// Signs a package's modules; which modules are signed already is not said again in the second round.
+/// Signs a package's modules. The second round does not say again what the first has said: which are signed already, and
+/// which fail for the same reason.
 class PackageSigner {
   public:
     PackageSigner(SigningChoice choice, const Settings& settings) : choice_(std::move(choice)) {
@@ -145,7 +147,9 @@ class PackageSigner {
     void sign(const std::vector<std::filesystem::path>& modules, bool say_unchanged) {
         sign_all(modules, choice_.signer, options_, {}, [&](std::size_t index, const SignedModule& module) {
             if (module.error) {
-                report_.failed(modules[index], *module.error);
+                if (told_.emplace(modules[index], module.error->what()).second) {
+                    report_.failed(modules[index], *module.error);
+                }
             } else if (say_unchanged || module.result->outcome != SignOutcome::unchanged) {
                 report_.signed_module(modules[index], *module.result, choice_.signer, choice_.hash, false);
             }
@@ -157,6 +161,7 @@ class PackageSigner {
     SigningChoice choice_;
     SignOptions options_;
     ModuleReport report_{OutputForm::lines};
+    std::set<std::pair<std::filesystem::path, std::string>> told_; ///< Failures.
 };
 
 } // namespace

@@ -98,6 +98,8 @@ echo broken >"$built/broken.ko"
 expect_exit 1 "${run[@]}" -- own.sh
 expect_in "$out" "own ran"
 said "$built/broken.ko" "not an ELF file" ""
+[[ $(grep -c "$built/broken.ko:" "$err") == 1 ]] || fail "said again: $(<"$err")"
+expect_in "$err" "1 of 3 modules failed"
 expect_built
 
 step "it takes all modules away: nothing is left to sign, and that is said"
