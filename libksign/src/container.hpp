@@ -19,9 +19,19 @@
 
 namespace ksign {
 
-/// Why the kernel's own decompressor (kernel/module/decompress.c) or kmod would not read a container although it
-/// decodes; empty if they would. "xz with CRC64".
-using LoadObstacle = std::string;
+/// Who does not read a container although it decodes.
+enum class RefusingReader {
+    none,
+    kernel, ///< Its own decompressor (kernel/module/decompress.c); kmod does.
+    kmod,   ///< From version 34; the kernel does.
+};
+
+/// What keeps a container that decodes from being loaded.
+struct LoadObstacle {
+    RefusingReader reader = RefusingReader::none;
+    std::string reason; ///< "xz with CRC64"; empty if everyone reads it.
+    [[nodiscard]] bool empty() const noexcept { return reader == RefusingReader::none; }
+};
 
 /// What decoding a container gets and needs to know.
 struct DecodeJob {

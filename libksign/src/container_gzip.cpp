@@ -69,7 +69,7 @@ LoadObstacle decode(const DecodeJob& job) {
         if (taken_before == 0 && got > flags_offset &&
             (std::to_integer<unsigned>(input[flags_offset]) & ~flag_name & 0xffU) != 0) {
             // module_gzip_header_len() skips a file name only and takes what else there is for deflate data.
-            obstacle = "gzip header with fields that the kernel does not skip";
+            obstacle = {RefusingReader::kernel, "gzip header with fields that the kernel does not skip"};
         }
         stream.next_in = reinterpret_cast<Bytef*>(input.data());
         stream.avail_in = static_cast<uInt>(got);
@@ -111,7 +111,8 @@ LoadObstacle decode(const DecodeJob& job) {
         throw failure(job.subject, "the data ends too early");
     }
     if (members > 1) {
-        obstacle = std::to_string(members) + " gzip members, of which the kernel reads the first only";
+        obstacle = {RefusingReader::kernel,
+                    std::to_string(members) + " gzip members, of which the kernel reads the first only"};
     }
     return obstacle;
 }

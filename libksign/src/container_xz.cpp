@@ -109,11 +109,11 @@ LoadObstacle check_obstacle(lzma_check check) {
     case LZMA_CHECK_CRC32:
         return {};
     case LZMA_CHECK_CRC64:
-        return "xz with CRC64, where the kernel reads CRC32 only";
+        return {RefusingReader::kernel, "xz with CRC64, where the kernel reads CRC32 only"};
     case LZMA_CHECK_SHA256:
-        return "xz with a SHA-256 check, where the kernel reads CRC32 only";
+        return {RefusingReader::kernel, "xz with a SHA-256 check, where the kernel reads CRC32 only"};
     default:
-        return "xz with an unknown check, where the kernel reads CRC32 only";
+        return {RefusingReader::kernel, "xz with an unknown check, where the kernel reads CRC32 only"};
     }
 }
 
@@ -135,7 +135,7 @@ LoadObstacle decode(const DecodeJob& job) {
             const std::size_t got = read_full(job.source, input);
             at_end = got == 0;
             if (first_chunk && !first_block_is_lzma2_alone(std::span(input).first(got))) {
-                obstacle = "xz with a filter beside LZMA2, which a kernel need not have";
+                obstacle = {RefusingReader::kernel, "xz with a filter beside LZMA2, which a kernel need not have"};
             }
             first_chunk = false;
             stream.next_in = reinterpret_cast<const std::uint8_t*>(input.data());
@@ -160,7 +160,8 @@ LoadObstacle decode(const DecodeJob& job) {
         }
     }
     if (streams > 1) {
-        obstacle = std::to_string(streams) + " xz streams, of which the kernel reads the first only";
+        obstacle = {RefusingReader::kernel,
+                    std::to_string(streams) + " xz streams, of which the kernel reads the first only"};
     }
     return obstacle;
 }

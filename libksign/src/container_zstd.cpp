@@ -139,8 +139,9 @@ class FrameWatch {
     }
     [[nodiscard]] LoadObstacle obstacle() const {
         if (frames_ > 1) {
-            return skippable_ ? "zstd with a skippable frame, which the kernel does not read past"
-                              : std::to_string(frames_) + " zstd frames, of which the kernel reads the first only";
+            return {RefusingReader::kernel,
+                    skippable_ ? "zstd with a skippable frame, which the kernel does not read past"
+                               : std::to_string(frames_) + " zstd frames, of which the kernel reads the first only"};
         }
         return obstacle_;
     }
@@ -161,8 +162,8 @@ class FrameWatch {
             return;
         }
         if (!header->has_content_size) {
-            // kmod 34 and newer size their buffer by it.
-            obstacle_ = "zstd frame without its content size, which kmod needs";
+            // libkmod-file-zstd.c sizes its buffer by it; module_zstd_decompress() goes by the window's.
+            obstacle_ = {RefusingReader::kmod, "zstd frame without its content size, which kmod needs"};
         }
         if (notes_ != nullptr) {
             piece_left_ = header->size;

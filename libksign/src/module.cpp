@@ -51,7 +51,7 @@ ModuleDescription describe_module(const std::filesystem::path& module, std::uint
     const Examination found = examine(file, HashAlgorithm::sha256, max_payload);
     ModuleDescription description;
     description.container = found.codec.kind;
-    description.load_obstacle = found.obstacle;
+    description.load_obstacle = found.obstacle.reason;
     description.file_size = file.size();
     description.payload_size = found.payload.size;
     for (const auto& signature : found.payload.signatures) {

@@ -236,21 +236,32 @@ class Trial {
             return KernelFailure{EINVAL, by_kernel ? "module_decompress" : "kmod", error.reason(), {}};
         }
         if (by_kernel) {
-            return check_container(module_->obstacle());
+            return check_container(codec.kind, module_->obstacle());
         }
-        if (facts_.method == LoadMethod::modprobe && mentions(module_->obstacle(), "content size")) {
-            // libkmod-file-zstd.c of kmod 34: ZSTD_getFrameContentSize() sizes the buffer.
-            verdict_.warnings.push_back(module_->obstacle() + ": kmod 34 and newer can't read it");
-        } else if (facts_.method == LoadMethod::modprobe && !module_->obstacle().empty()) {
-            if (!facts_.config) {
-                verdict_.warnings.push_back("a kernel with CONFIG_MODULE_DECOMPRESS may not read it: " +
-                                            module_->obstacle());
-            } else if (own == codec.name) {
-                verdict_.warnings.push_back("kmod 31 and newer leave it to the kernel, which may not read it: " +
-                                            module_->obstacle());
-            }
+        if (facts_.method == LoadMethod::modprobe) {
+            warn_of(module_->obstacle(), own == codec.name);
         }
         return {};
+    }
+
+    /// What another kmod than the installed one, or a kernel in its place, would not read.
+    void warn_of(const LoadObstacle& obstacle, bool kernel_decompresses) {
+        switch (obstacle.reader) {
+        case RefusingReader::none:
+            break;
+        case RefusingReader::kmod:
+            verdict_.warnings.push_back(obstacle.reason + ": kmod 34 and newer can't read it");
+            break;
+        case RefusingReader::kernel:
+            if (!facts_.config) {
+                verdict_.warnings.push_back("a kernel with CONFIG_MODULE_DECOMPRESS may not read it: " +
+                                            obstacle.reason);
+            } else if (kernel_decompresses) {
+                verdict_.warnings.push_back("kmod 31 and newer leave it to the kernel, which may not read it: " +
+                                            obstacle.reason);
+            }
+            break;
+        }
     }
 
     /// module_decompress(): one algorithm for each kernel, chosen when it is built.
@@ -272,13 +283,13 @@ class Trial {
     }
 
     /// What the kernel's decompressor makes of a container that decodes.
-    [[nodiscard]] static Failure check_container(const LoadObstacle& obstacle) {
-        if (obstacle.empty() || mentions(obstacle, "content size")) {
-            return {}; // module_zstd_decompress() goes by the window's size
+    [[nodiscard]] static Failure check_container(ContainerKind kind, const LoadObstacle& obstacle) {
+        if (obstacle.reader != RefusingReader::kernel) {
+            return {};
         }
         // XZ_OPTIONS_ERROR (include/linux/xz.h): a check or a filter that the kernel was built without.
-        const bool is_xz = obstacle.starts_with("xz");
-        return KernelFailure{EINVAL, is_xz ? "module_xz_decompress" : "module_gzip_decompress", obstacle,
+        const bool is_xz = kind == ContainerKind::xz;
+        return KernelFailure{EINVAL, is_xz ? "module_xz_decompress" : "module_gzip_decompress", obstacle.reason,
                              is_xz ? "decompression failed with status 6" : ""};
     }
 
@@ -293,7 +304,8 @@ class Trial {
     /// What the kernel did not read of a compressed module; empty if nothing.
     [[nodiscard]] std::string left_unread() const {
         try {
-            return read_payload(file_, codec_of(verdict_.container), max_payload_, [](std::span<const std::byte>) {});
+            return read_payload(file_, codec_of(verdict_.container), max_payload_, [](std::span<const std::byte>) {})
+                .reason;
         } catch (const Error& error) {
             return error.reason();
         }

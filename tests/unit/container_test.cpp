@@ -89,7 +89,7 @@ void check_decodes(const Codec& codec, ByteView container, ByteView payload, std
         if (obstacle_part.empty()) {
             CHECK(decoded.obstacle.empty());
         } else {
-            CHECK(mentions(decoded.obstacle, obstacle_part));
+            CHECK(mentions(decoded.obstacle.reason, obstacle_part));
         }
     }
 }
@@ -393,7 +393,7 @@ TEST_CASE("zstd frames whose header lies across two chunks decode", "[container]
         INFO("first chunk of " << step);
         const Decoded decoded = decode(zstd_codec, whole, step);
         CHECK((decoded.payload == joined({first, second})));
-        CHECK(mentions(decoded.obstacle, "2 zstd frames"));
+        CHECK(mentions(decoded.obstacle.reason, "2 zstd frames"));
     }
 }
 
