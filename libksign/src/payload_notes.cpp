@@ -19,8 +19,7 @@ void PayloadNotes::take(std::span<const std::byte> bytes) {
 
 void PayloadNotes::finish() {
     if (!older_.empty()) {
-        older_.insert(older_.end(), recent_.begin(), recent_.end());
-        recent_ = std::move(older_);
+        recent_.insert(recent_.begin(), older_.begin(), older_.end());
         older_.clear();
     }
 }
