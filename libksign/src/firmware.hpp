@@ -26,7 +26,7 @@ inline constexpr Guid x509_sha256_guid{0x92, 0xa4, 0xd2, 0x3b, 0xc0, 0x96, 0x79,
 // Whose a variable is: what ends its file's name.
 inline constexpr const char* shim_guid = "-605dab50-e046-4300-abb6-3dd810dd8b23"; ///< EFI_SHIM_LOCK_GUID
 inline constexpr const char* database_guid =
-    "-d719b2cb-3d3a-4596-a3bc-d00e67656f6f"; ///< EFI_IMAGE_SECURITY_DATABASE_GUID
+    "-d719b2cb-3d3a-4596-a3bc-dad00e67656f"; ///< EFI_IMAGE_SECURITY_DATABASE_GUID
 inline constexpr const char* global_guid = "-8be4df61-93ca-11d2-aa0d-00e098032b8c"; ///< EFI_GLOBAL_VARIABLE_GUID
 
 /// The variables in ROOT/sys/firmware/efi.

@@ -3,7 +3,8 @@
 # What `ksign verify` says of the modules before a kernel is asked. Sourced by tests/kernel/run; needs kernels.sh,
 # making.sh, $work, $label with its $build folder and $release.
 
-# known_of_kernel: what ksign is told of it. That which the firmware holds is seen from within alone.
+# known_of_kernel: what ksign is told of it. That which the firmware holds is seen from within alone: see
+# expect_same_by_firmware.
 known_of_kernel() {
     local key
     known=(--image "$build/image" --lockdown none)
@@ -35,13 +36,13 @@ file_of() {
     fi
 }
 
-# predict: of every line of the guest's list, "ERRNO|CONSOLE" into $work/$label/predicted/NAME; OK for what loads.
+# predict FOLDER: of every line of the guest's list, "ERRNO|CONSOLE" into FOLDER/NAME, by what is in known; OK for what
+# loads.
 predict() {
-    local folder=$work/$label/predicted name how path module word known with_newer="" line
+    local folder=$1 name how path module word with_newer="" line
     local -A names=() files=()
     rm -rf "$folder"
     mkdir "$folder"
-    known_of_kernel
     # ML-DSA is verified by OpenSSL 3.5.
     if [[ $label == 7.3* ]]; then with_newer=yes; fi
     while read -r name how path module; do
@@ -60,6 +61,24 @@ predict() {
         done < <(predicted_lines "$folder/$word.json")
     done
 }
+
+# expect_same_by_firmware LOG: the variables of the firmware, as the guest has shown them, say the same of its keys as their
+# certificates by name. A list of what is otherwise is in $work/$label/by-firmware.log.
+expect_same_by_firmware() {
+    local root=$work/$label/root variables=$work/$label/root/sys/firmware/efi/efivars known
+    rm -rf "$root"
+    mkdir -p "$variables" "$root/lib/modules/$release" "$root/proc/sys/kernel"
+    echo "$release" >"$root/proc/sys/kernel/osrelease"
+    tr -d '\r' <"$1" | sed -n 's/.*ksign-test: variable \([^ ]*\) \([0-9a-f]*\)$/\1 \2/p' | while read -r name digits; do
+        # shellcheck disable=SC2016 # perl's
+        perl -e 'print pack "H*", $ARGV[0]' "$digits" >>"$variables/$name"
+    done
+    ls -l "$variables"
+    known=(--image "$build/image" --kernel-config "$(unpacked stock-6.12)/boot/config-$release" --lockdown none
+        --root "$root" -k "$release")
+    predict "$work/$label/by-firmware"
+    diff -r --exclude='*.json' "$work/$label/predicted" "$work/$label/by-firmware"
+} >"$work/$label/by-firmware.log" 2>&1
 
 # predicted_lines FILE: of each module, "PATH|ERRNO|CONSOLE". One has one line of JSON; no quotation marks are in these.
 predicted_lines() {

@@ -30,7 +30,7 @@ inline const std::initializer_list<unsigned> x509_sha256{0x92, 0xa4, 0xd2, 0x3b,
 
 /// Writes a variable; its owner is the one that such a name has.
 inline void variable(const KernelRoot& root, const std::string& name, const Bytes& content) {
-    const std::string guid = name == "db" || name == "dbx" ? "d719b2cb-3d3a-4596-a3bc-d00e67656f6f"
+    const std::string guid = name == "db" || name == "dbx" ? "d719b2cb-3d3a-4596-a3bc-dad00e67656f"
                              : name == "SecureBoot"        ? "8be4df61-93ca-11d2-aa0d-00e098032b8c"
                                                            : "605dab50-e046-4300-abb6-3dd810dd8b23";
     root.file("sys/firmware/efi/efivars/" + name + "-" + guid, text_of(joined({Bytes(4), content})));

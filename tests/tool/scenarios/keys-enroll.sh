@@ -10,7 +10,7 @@ efi_variable() {
     python3 - "$@" <<'END'
 import struct, sys, uuid
 folder, name, *certificates = sys.argv[1:]
-owner = {"db": "d719b2cb-3d3a-4596-a3bc-d00e67656f6f", "dbx": "d719b2cb-3d3a-4596-a3bc-d00e67656f6f",
+owner = {"db": "d719b2cb-3d3a-4596-a3bc-dad00e67656f", "dbx": "d719b2cb-3d3a-4596-a3bc-dad00e67656f",
          "SecureBoot": "8be4df61-93ca-11d2-aa0d-00e098032b8c", "SetupMode": "8be4df61-93ca-11d2-aa0d-00e098032b8c"}
 x509 = uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072").bytes_le
 content = b"" if certificates else b"\1"
