@@ -14,6 +14,7 @@ namespace {
 using Bytes = std::span<const std::byte>;
 
 constexpr std::size_t largest_variable = std::size_t{16} << 20U;
+constexpr std::byte non_volatile{1}; // EFI_VARIABLE_NON_VOLATILE
 
 bool file_exists(const std::filesystem::path& file) {
     std::error_code ignored;
@@ -53,9 +54,45 @@ bool Firmware::is_there() const {
     return file_exists(variables_);
 }
 
-bool Firmware::is_secure() const {
-    const auto value = variable("SecureBoot", global_guid);
+bool Firmware::is_one(const std::string& name, const char* guid) const {
+    const auto value = variable(name, guid);
     return value && !value->empty() && value->front() == std::byte{1};
+}
+
+bool Firmware::shim_validates() const {
+    const std::string name = "MokSBStateRT";
+    if (!is_one(name, shim_guid)) {
+        return true;
+    }
+    // "If it fails, or is non-volatile": shim's own lasts until the next boot only, and anyone may write the other
+    // kind.
+    const std::filesystem::path file = variables_ / (name + shim_guid);
+    const std::vector<std::byte> attributes = file_exists(file) ? read(file, 0) : std::vector<std::byte>();
+    return !attributes.empty() && (attributes.front() & non_volatile) == non_volatile;
+}
+
+SecureBoot Firmware::secure_boot() const {
+    if (!is_one("SecureBoot", global_guid)) {
+        return SecureBoot::off;
+    }
+    if (is_one("SetupMode", global_guid)) {
+        return SecureBoot::setup_mode;
+    }
+    return shim_validates() ? SecureBoot::on : SecureBoot::not_validated;
+}
+
+std::string_view why_not_secure(SecureBoot state) noexcept {
+    switch (state) {
+    case SecureBoot::on:
+        break;
+    case SecureBoot::off:
+        return "Secure Boot is off";
+    case SecureBoot::setup_mode:
+        return "the firmware is in setup mode, which is as if Secure Boot were off";
+    case SecureBoot::not_validated:
+        return "shim's validation is off, which is as if Secure Boot were";
+    }
+    return {};
 }
 
 bool for_each_signature(Bytes bytes, const std::function<void(const Guid&, Bytes)>& handle) {
@@ -74,6 +111,9 @@ bool for_each_signature(Bytes bytes, const std::function<void(const Guid&, Bytes
             return false;
         }
         Bytes entries = bytes.subspan(list_header + header, size - list_header - header);
+        if (entries.size() < entry) {
+            return false;
+        }
         for (; entries.size() >= entry; entries = entries.subspan(entry)) {
             handle(type, entries.subspan(owner, entry - owner));
         }

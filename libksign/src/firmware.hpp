@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ksign {
@@ -29,6 +30,17 @@ inline constexpr const char* database_guid =
     "-d719b2cb-3d3a-4596-a3bc-dad00e67656f"; ///< EFI_IMAGE_SECURITY_DATABASE_GUID
 inline constexpr const char* global_guid = "-8be4df61-93ca-11d2-aa0d-00e098032b8c"; ///< EFI_GLOBAL_VARIABLE_GUID
 
+/// Secure Boot as the kernel sees it: machine owner keys are looked at only where it is on.
+enum class SecureBoot {
+    on,
+    off,
+    setup_mode,    ///< The firmware takes any key, and checks nothing.
+    not_validated, ///< The user has switched shim's checks off.
+};
+
+/// "Secure Boot is off", and how it is in the other cases; empty where it is on.
+[[nodiscard]] std::string_view why_not_secure(SecureBoot state) noexcept;
+
 /// The variables in ROOT/sys/firmware/efi.
 class Firmware {
   public:
@@ -38,10 +50,13 @@ class Firmware {
     [[nodiscard]] std::optional<std::vector<std::byte>> variable(const std::string& name, const char* guid) const;
     /// Whether the machine was started by UEFI firmware.
     [[nodiscard]] bool is_there() const;
-    /// Whether Secure Boot is on.
-    [[nodiscard]] bool is_secure() const;
+    /// efi_get_secureboot_mode() (include/linux/efi.h) and efi_get_secureboot() (libstub/secureboot.c). Throws Error.
+    [[nodiscard]] SecureBoot secure_boot() const;
 
   private:
+    [[nodiscard]] bool is_one(const std::string& name, const char* guid) const;
+    [[nodiscard]] bool shim_validates() const;
+
     std::filesystem::path variables_;
     std::filesystem::path mok_;
 };

@@ -138,10 +138,14 @@ class MokRules {
                 obstruct("shim has the kernel ignore the firmware's db (MokIgnoreDB)",
                          "enroll it as a machine owner key, or: mokutil --use-db");
             }
-        } else if (!survey_.secure_boot) {
-            obstruct("Secure Boot is off, and the kernel then looks at no machine owner keys",
-                     "turn Secure Boot on in the firmware's setup; until then signatures are enforced only where "
-                     "module.sig_enforce=1 is set");
+        } else if (const SecureBoot state = firmware_.secure_boot(); state != SecureBoot::on) {
+            const std::string remedy = state == SecureBoot::not_validated
+                                           ? "mokutil --enable-validation, reboot, and confirm it in MokManager"
+                                       : state == SecureBoot::setup_mode
+                                           ? "enroll the firmware's keys (PK) in its setup, as by its default ones"
+                                           : "turn Secure Boot on in the firmware's setup";
+            obstruct(std::string(why_not_secure(state)) + ", and the kernel then looks at no machine owner keys",
+                     remedy + "; until then signatures are enforced only where module.sig_enforce=1 is set");
         }
     }
 
@@ -226,7 +230,7 @@ MokSurvey survey_mok(const KernelCertificate& certificate, const KernelFacts& ke
         survey.state = MokState::no_firmware;
         return survey;
     }
-    survey.secure_boot = firmware.is_secure();
+    survey.secure_boot = firmware.secure_boot() == SecureBoot::on;
     survey.state = MokSearch(certificate, firmware, survey.notes).state();
     MokRules(survey, certificate, kernel, firmware).apply();
     return survey;

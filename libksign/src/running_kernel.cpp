@@ -119,9 +119,9 @@ class KeyringReader {
                       });
         }
         read_revoked("dbx", database_guid, "UEFI's dbx");
-        if (!firmware_.is_secure()) {
+        if (const std::string_view why = why_not_secure(firmware_.secure_boot()); !why.empty()) {
             if (firmware_.variable("MokListRT", shim_guid)) {
-                keys_.notes.emplace_back("Secure Boot is off: the kernel does not look at machine owner keys");
+                keys_.notes.push_back(std::string(why) + ": the kernel does not look at machine owner keys");
             }
             return;
         }

@@ -28,12 +28,13 @@ inline const std::initializer_list<unsigned> x509{0xa1, 0x59, 0xc0, 0xa5, 0xe4, 
 inline const std::initializer_list<unsigned> x509_sha256{0x92, 0xa4, 0xd2, 0x3b, 0xc0, 0x96, 0x79, 0x40,
                                                          0xb4, 0x20, 0xfc, 0xf9, 0x8e, 0xf1, 0x03, 0xed};
 
-/// Writes a variable; its owner is the one that such a name has.
-inline void variable(const KernelRoot& root, const std::string& name, const Bytes& content) {
-    const std::string guid = name == "db" || name == "dbx" ? "d719b2cb-3d3a-4596-a3bc-dad00e67656f"
-                             : name == "SecureBoot"        ? "8be4df61-93ca-11d2-aa0d-00e098032b8c"
-                                                           : "605dab50-e046-4300-abb6-3dd810dd8b23";
-    root.file("sys/firmware/efi/efivars/" + name + "-" + guid, text_of(joined({Bytes(4), content})));
+/// Writes a variable; its owner is the one that such a name has. By default it lasts until the next boot.
+inline void variable(const KernelRoot& root, const std::string& name, const Bytes& content, unsigned attributes = 6) {
+    const std::string guid = name == "db" || name == "dbx"                 ? "d719b2cb-3d3a-4596-a3bc-dad00e67656f"
+                             : name == "SecureBoot" || name == "SetupMode" ? "8be4df61-93ca-11d2-aa0d-00e098032b8c"
+                                                                           : "605dab50-e046-4300-abb6-3dd810dd8b23";
+    root.file("sys/firmware/efi/efivars/" + name + "-" + guid,
+              text_of(joined({bytes_from({attributes, 0, 0, 0}), content})));
 }
 
 } // namespace ksign::test

@@ -140,6 +140,29 @@ TEST_CASE("Secure Boot off: the kernel looks at no machine owner key, but at db"
     CHECK(mentions(reasons(survey_mok(certificate, kernel_with(usual_config, debian), root.path())), "MokIgnoreDB"));
 }
 
+TEST_CASE("Secure Boot that the kernel takes for off", "[mok]") {
+    const UsualMachine root;
+    CHECK(survey_mok(certificate_of(), kernel_with(), root.path()).secure_boot);
+    variable(root, "SetupMode", bytes_from({1}));
+    const MokSurvey setup = survey_mok(certificate_of(), kernel_with(), root.path());
+    CHECK_FALSE(setup.secure_boot);
+    CHECK(mentions(reasons(setup), "the firmware is in setup mode"));
+
+    variable(root, "SetupMode", bytes_from({0}));
+    variable(root, "MokSBStateRT", bytes_from({1}));
+    const MokSurvey disabled = survey_mok(certificate_of(), kernel_with(), root.path());
+    CHECK_FALSE(disabled.secure_boot);
+    CHECK(mentions(reasons(disabled), "shim's validation is off"));
+    CHECK(mentions(reasons(disabled), "mokutil --enable-validation"));
+    // One that lasts is not shim's.
+    variable(root, "MokSBStateRT", bytes_from({1}), 7);
+    CHECK(survey_mok(certificate_of(), kernel_with(), root.path()).secure_boot);
+    // Shim's table of variables has no attributes.
+    root.file("sys/firmware/efi/mok-variables/MokSBStateRT", "\1");
+    variable(root, "MokSBStateRT", bytes_from({0}));
+    CHECK_FALSE(survey_mok(certificate_of(), kernel_with(), root.path()).secure_boot);
+}
+
 TEST_CASE("certificates that do not suit the kernel", "[mok]") {
     const UsualMachine root;
     const KernelCertificate p384 = KernelCertificate::parse(certificate_der(ec_sample().certificate.get()), "MOK");
