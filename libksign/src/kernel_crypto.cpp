@@ -21,6 +21,8 @@ constexpr KernelVersion first_with_sha3{6, 7};
 constexpr KernelVersion first_with_ecdsa{5, 13};
 constexpr KernelVersion first_with_p521{6, 10};
 constexpr KernelVersion first_with_mldsa{7, 0};
+/// "x509: Separately calculate sha256 for blacklist"; before, it was the hash by which the certificate is signed.
+constexpr KernelVersion first_to_revoke_by_sha256{7, 0};
 
 std::string_view hash_option(HashAlgorithm hash) {
     switch (hash) {
@@ -196,6 +198,17 @@ Failure KernelCrypto::why_not_parsed(const KernelCertificate& certificate) const
         return failure(EKEYREJECTED, "x509_check_for_self_signed", "the certificate's own signature is wrong");
     }
     return {};
+}
+
+std::vector<std::byte> KernelCrypto::revocation_digest(const KernelCertificate& certificate) const {
+    const auto& parts = certificate.parts();
+    const auto hash = version_ >= first_to_revoke_by_sha256 ? HashAlgorithm::sha256 : parts.signed_with.hash;
+    if (!hash || !has(*hash)) {
+        return {};
+    }
+    Digest digest(*hash);
+    digest.update(parts.signed_part);
+    return digest.finish();
 }
 
 Failure KernelCrypto::why_not_verified(const KernelCertificate& key, PublicKeyAlgorithm algorithm,

@@ -38,6 +38,9 @@ class KernelCrypto {
     /// Why x509_cert_parse() fails for a certificate; nothing if it does not.
     [[nodiscard]] std::optional<KernelFailure> why_not_parsed(const KernelCertificate& certificate) const;
 
+    /// The digest of a certificate that x509_get_sig_params() looks for among the revoked ones.
+    [[nodiscard]] std::vector<std::byte> revocation_digest(const KernelCertificate& certificate) const;
+
     /// public_key_verify_signature(): nothing if the key made the signature.
     /// Throws Error (crypto) if this OpenSSL can't tell.
     [[nodiscard]] std::optional<KernelFailure> why_not_verified(const KernelCertificate& key,

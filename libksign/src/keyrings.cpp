@@ -20,9 +20,10 @@ std::string first_id(const KernelCertificate& certificate) {
 
 } // namespace
 
-Keyrings::Keyrings(const KernelFacts& facts, const TrustedKeys& keys, const KernelCrypto& crypto) : keys_(keys) {
+Keyrings::Keyrings(const KernelFacts& facts, const TrustedKeys& keys, const KernelCrypto& crypto)
+    : keys_(keys), crypto_(crypto) {
     for (const TrustEntry& entry : keys.entries) {
-        place(entry, facts, crypto);
+        place(entry, facts);
     }
 }
 
@@ -30,15 +31,26 @@ bool Keyrings::is_revoked_by_hash(const KernelCertificate& certificate) const {
     if (keys_.revoked_hashes.empty()) {
         return false;
     }
-    Digest digest(HashAlgorithm::sha256);
-    digest.update(certificate.parts().signed_part);
-    return std::ranges::find(keys_.revoked_hashes, digest.finish()) != keys_.revoked_hashes.end();
+    const std::vector<std::byte> digest = crypto_.revocation_digest(certificate);
+    return !digest.empty() && std::ranges::find(keys_.revoked_hashes, digest) != keys_.revoked_hashes.end();
 }
 
-void Keyrings::place(const TrustEntry& entry, const KernelFacts& facts, const KernelCrypto& crypto) {
+bool Keyrings::is_revoked_for_firmware(const KernelCertificate& certificate) const {
+    if (keys_.revoked_hashes.empty()) {
+        return false;
+    }
+    Digest digest(HashAlgorithm::sha256);
+    digest.update(certificate.parts().signed_part);
+    const std::vector<std::byte> hash = digest.finish();
+    return std::ranges::any_of(keys_.revoked_hashes, [&hash](const std::vector<std::byte>& entry) {
+        return entry.size() >= hash.size() && std::ranges::equal(std::span(entry).first(hash.size()), hash);
+    });
+}
+
+void Keyrings::place(const TrustEntry& entry, const KernelFacts& facts) {
     const auto lacks = [&facts](std::string_view option) { return facts.config && !facts.config->enabled(option); };
     const auto refuse = [this, &entry](std::string reason) { unusable_.push_back({entry, std::move(reason)}); };
-    if (const Failure failure = crypto.why_not_parsed(entry.certificate)) {
+    if (const Failure failure = crypto_.why_not_parsed(entry.certificate)) {
         refuse(failure->reason);
         return;
     }

@@ -19,7 +19,7 @@ using KeyList = std::vector<const TrustEntry*>;
 
 class Keyrings {
   public:
-    /// Sorts what the kernel takes from what it does not. Both must outlive this.
+    /// Sorts what the kernel takes from what it does not. Keys and crypto must outlive this.
     Keyrings(const KernelFacts& facts, const TrustedKeys& keys, const KernelCrypto& crypto);
 
     /// VERIFY_USE_SECONDARY_KEYRING: secondary, and what it links to.
@@ -31,11 +31,14 @@ class Keyrings {
     [[nodiscard]] const std::vector<Judge::UnusableKey>& unusable() const noexcept { return unusable_; }
     /// Whether a certificate is revoked by its hash (is_hash_blacklisted()).
     [[nodiscard]] bool is_revoked_by_hash(const KernelCertificate& certificate) const;
+    /// Whether the firmware revokes it by its hash, in an entry as UEFI has it.
+    [[nodiscard]] bool is_revoked_for_firmware(const KernelCertificate& certificate) const;
 
   private:
-    void place(const TrustEntry& entry, const KernelFacts& facts, const KernelCrypto& crypto);
+    void place(const TrustEntry& entry, const KernelFacts& facts);
 
     const TrustedKeys& keys_;
+    const KernelCrypto& crypto_;
     KeyList secondary_;
     KeyList platform_;
     KeyList revoked_;

@@ -144,11 +144,11 @@ class KeyringReader {
     /// get_handler_for_dbx().
     void read_revoked(const std::string& name, const char* guid, const std::string& origin) {
         with_signatures(name, guid, origin, [&](const Guid& type, Bytes data) {
-            constexpr std::size_t hash_size = 32; // a time of revocation follows, which nobody looks at
             if (type == x509_guid) {
                 keys_.add({KernelCertificate::parse(data, origin), Keyring::revoked, origin});
-            } else if (type == x509_sha256_guid && data.size() >= hash_size) {
-                keys_.revoked_hashes.emplace_back(data.begin(), data.begin() + hash_size);
+            } else if (type == x509_sha256_guid) {
+                // uefi_blacklist_x509_tbs() takes the time of revocation that follows the hash for a part of it.
+                keys_.revoked_hashes.emplace_back(data.begin(), data.end());
             }
         });
     }

@@ -431,6 +431,10 @@ class Trial {
         verdict_.key = entry.certificate.name();
         verdict_.trust_origin = entry.origin;
         verdict_.keyring = entry.keyring;
+        if (parts_.keyrings.is_revoked_for_firmware(entry.certificate)) {
+            verdict_.warnings.emplace_back("the firmware revokes its key by a hash of the certificate (dbx), which "
+                                           "kernels do not notice: sign it with another key");
+        }
         if (ambiguous) {
             verdict_.warnings.emplace_back(
                 "several trusted certificates bear this signer's name and serial number; the "

@@ -245,7 +245,7 @@ TEST_CASE("what the firmware trusts goes into the keyrings that the kernel puts 
     REQUIRE(revoked.entries.size() == 2);
     CHECK(revoked.entries[0].keyring == Keyring::revoked);
     REQUIRE(revoked.revoked_hashes.size() == 1);
-    CHECK(revoked.revoked_hashes[0].size() == 32);
+    CHECK(revoked.revoked_hashes[0].size() == 48);
 }
 
 TEST_CASE("damaged variables and unknown keys are in the notes", "[running_kernel]") {

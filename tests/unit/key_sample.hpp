@@ -38,6 +38,7 @@ struct CertificateForm {
     std::string serial = "1A2B3C4D";            ///< Hexadecimal.
     bool with_key_id = true;                    ///< With the extension that SignatureForm::by_key_id needs.
     std::vector<std::pair<int, const char*>> extensions = {}; ///< {NID_basic_constraints, "critical,CA:TRUE"}
+    const char* hash = "SHA256";                              ///< That it is signed with.
 };
 
 template <typename Value> Value openssl_expect(Value value) {
@@ -114,7 +115,7 @@ inline CertificatePointer make_certificate(EVP_PKEY* key, const CertificateForm&
     }
     const bool takes_data =
         std::string_view(EVP_PKEY_get0_type_name(key)).starts_with("ML-DSA") || EVP_PKEY_is_a(key, "ED25519") == 1;
-    const EVP_MD* hash = takes_data ? nullptr : EVP_sha256();
+    const EVP_MD* hash = takes_data ? nullptr : EVP_get_digestbyname(form.hash);
     openssl_expect(X509_sign(certificate.get(), key, hash));
     return certificate;
 }

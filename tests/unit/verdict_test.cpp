@@ -5,6 +5,7 @@
 #include "compressed_sample.hpp"
 #include "elf_sample.hpp"
 #include "expect_error.hpp"
+#include "kernel_crypto.hpp"
 #include "key_sample.hpp"
 #include "module_signature.hpp"
 #include "pkcs7.hpp"
@@ -303,8 +304,8 @@ TEST_CASE("what a kernel's configuration leaves out", "[verdict]") {
 }
 
 TEST_CASE("keys that no kernel loads", "[verdict]") {
-    const KeySample odd = make_sample(make_rsa_key(2560));
-    const Verdict verdict = verdict_on(signed_module(odd), trusting({odd}));
+    // The signer's name and serial number are those of both.
+    const Verdict verdict = verdict_on(signed_module(rsa_sample()), trusting({make_sample(make_rsa_key(2560))}));
     CHECK(verdict.console == unavailable_line);
     CHECK(mentions(verdict.reason, "RSA keys of 2560 bits"));
 }
@@ -356,12 +357,29 @@ TEST_CASE("revoked keys", "[verdict]") {
     unsigned char* signed_part = nullptr;
     const int size = i2d_re_X509_tbs(rsa_sample().certificate.get(), &signed_part);
     REQUIRE(size > 0);
-    hashed.revoked_hashes.push_back(digest_of(
-        HashAlgorithm::sha256, {reinterpret_cast<const std::byte*>(signed_part), static_cast<std::size_t>(size)}));
+    const Bytes hash = digest_of(HashAlgorithm::sha256,
+                                 {reinterpret_cast<const std::byte*>(signed_part), static_cast<std::size_t>(size)});
     OPENSSL_free(signed_part);
+    hashed.revoked_hashes = {hash};
     const Verdict verdict = verdict_on(signed_module(rsa_sample()), hashed);
     CHECK(verdict.console == unavailable_line);
     CHECK(mentions(verdict.reason, "revoked"));
+    // As UEFI has it, with a time of revocation: "tbs:" and 96 digits, which no certificate has.
+    hashed.revoked_hashes = {joined({hash, Bytes(16)})};
+    const Verdict unnoticed = verdict_on(signed_module(rsa_sample()), hashed);
+    CHECK(unnoticed.answer == Answer::loads);
+    REQUIRE(unnoticed.warnings.size() == 1);
+    CHECK(mentions(unnoticed.warnings[0], "which kernels do not notice"));
+}
+
+TEST_CASE("a certificate is revoked by the hash that it is signed with, from Linux 7.0 by SHA-256", "[verdict]") {
+    const CertificatePointer certificate = make_certificate(rsa_sample().key.get(), {.hash = "SHA512"});
+    const KernelCertificate parsed = KernelCertificate::parse(certificate_der(certificate.get()), "test");
+    const auto digest = [&parsed](KernelVersion version) {
+        return KernelCrypto(version, std::nullopt).revocation_digest(parsed).size();
+    };
+    CHECK(digest({6, 19}) == 64);
+    CHECK(digest({7, 0}) == 32);
 }
 
 TEST_CASE("certificates in the signature", "[verdict]") {

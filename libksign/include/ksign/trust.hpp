@@ -67,7 +67,8 @@ struct TrustEntry {
 /// What a kernel's keyrings hold.
 struct TrustedKeys {
     std::vector<TrustEntry> entries;
-    /// SHA-256 of the signed part of certificates that must not be loaded ("tbs:" of the .blacklist keyring).
+    /// What the .blacklist keyring gets as "tbs:", for certificates that must not be loaded: hashes of their signed
+    /// part, and all else that an entry of the firmware's list holds.
     std::vector<std::vector<std::byte>> revoked_hashes;
     /// What was looked for and could not be read, or is no proof; for people.
     std::vector<std::string> notes;
