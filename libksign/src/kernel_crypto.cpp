@@ -1,6 +1,7 @@
 #include "kernel_crypto.hpp"
 
 #include "digest.hpp"
+#include "key_kind.hpp"
 
 #include <ksign/error.hpp>
 
@@ -61,14 +62,6 @@ std::string_view key_option(PublicKeyAlgorithm algorithm) {
 bool is_mldsa(PublicKeyAlgorithm algorithm) {
     return algorithm == PublicKeyAlgorithm::mldsa44 || algorithm == PublicKeyAlgorithm::mldsa65 ||
            algorithm == PublicKeyAlgorithm::mldsa87;
-}
-
-/// rsa_check_key_length() of crypto/rsa.c, not in FIPS mode: the modulus in bytes, as bits.
-bool is_rsa_length(int bits) {
-    constexpr int limb_bits = 64; // mpi_get_size() counts whole limbs
-    const int rounded = (bits + limb_bits - 1) / limb_bits * limb_bits;
-    constexpr std::array known{512, 1024, 1536, 2048, 3072, 4096};
-    return std::ranges::find(known, rounded) != known.end();
 }
 
 KernelFailure failure(int error, std::string_view rule, std::string reason) {
@@ -249,7 +242,7 @@ Failure KernelCrypto::why_not_verified(const KernelCertificate& key, PublicKeyAl
     }
     const KeyContext context = digest_context(public_key, content.hash);
     const bool right = context && EVP_PKEY_verify(context.get(), as_unsigned(signature), signature.size(),
-                                                  as_unsigned(content.digest), content.digest.size()) == 1;
+                                       as_unsigned(content.digest), content.digest.size()) == 1;
     ERR_clear_error();
     if (right) {
         return {};

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <strings.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -87,6 +88,14 @@ bool can_make_key(KeyKind kind) noexcept {
 
 KeyKindParameters key_kind_parameters(KeyKind kind) noexcept {
     return row_of(kind).parameters;
+}
+
+bool is_rsa_length(int bits) noexcept {
+    // The modulus in bytes, of which mpi_get_size() counts whole limbs.
+    constexpr int limb_bits = 64;
+    const int rounded = (bits + limb_bits - 1) / limb_bits * limb_bits;
+    constexpr std::array known{512, 1024, 1536, 2048, 3072, 4096};
+    return std::ranges::find(known, rounded) != known.end();
 }
 
 std::optional<KeyKind> kind_of_key(const EVP_PKEY* key) {

@@ -21,4 +21,7 @@ struct KeyKindParameters {
 /// A key's kind; nothing for one that is none of them (RSA-1024, brainpool, Ed25519).
 [[nodiscard]] std::optional<KeyKind> kind_of_key(const EVP_PKEY* key);
 
+/// Whether kernels have RSA keys of so many bits: rsa_check_key_length() of crypto/rsa.c, not in FIPS mode.
+[[nodiscard]] bool is_rsa_length(int bits) noexcept;
+
 } // namespace ksign

@@ -1,6 +1,7 @@
 #include "signer.hpp"
 
 #include "certificate.hpp"
+#include "key_kind.hpp"
 #include "private_key.hpp"
 #include "token.hpp"
 
@@ -37,8 +38,14 @@ void describe_key(Signer::Parts& parts) {
     // The certificate's half: a token's handle for the private one may not tell.
     const EVP_PKEY* key = X509_get0_pubkey(parts.certificate.get());
     if (EVP_PKEY_is_a(key, "RSA") == 1) {
+        const int bits = EVP_PKEY_get_bits(key);
+        if (!is_rsa_length(bits)) {
+            throw Error(ErrorCode::key, parts.subject,
+                        "is an RSA key of " + std::to_string(bits) + " bits, and kernels verify none of that length",
+                        "use one of 2048, 3072 or 4096 bits: `ksign keys generate` makes it");
+        }
         parts.type = KeyType::rsa;
-        parts.key_description = "RSA-" + std::to_string(EVP_PKEY_get_bits(key));
+        parts.key_description = "RSA-" + std::to_string(bits);
         return;
     }
     if (is_ml_dsa(key)) {

@@ -85,6 +85,14 @@ TEST_CASE("keys that no kernel verifies with are refused", "[signer]") {
     CHECK(mentions(reason_of(make_sample(make_key("RSA-PSS"))), "RSA-PSS"));
 }
 
+TEST_CASE("RSA keys of lengths that no kernel has are refused", "[signer]") {
+    const KeySample odd = make_sample(make_rsa_key(1280));
+    const Error error = refusal(odd, odd);
+    CHECK(error.code() == ErrorCode::key);
+    CHECK(mentions(error.reason(), "an RSA key of 1280 bits"));
+    CHECK(mentions(error.remedy(), "2048, 3072 or 4096"));
+}
+
 TEST_CASE("a signer without a file is none", "[signer]") {
     const TemporaryFolder folder;
     write_key_file(folder / "key.pem", key_pem(rsa_sample().key.get()));
