@@ -241,7 +241,12 @@ Failure KernelCrypto::why_not_verified(const KernelCertificate& key, PublicKeyAl
         return verifies_bytes(public_key, content.bytes, signature) ? Failure() : failure(EKEYREJECTED, rule, wrong);
     }
     const KeyContext context = digest_context(public_key, content.hash);
-    const bool right = context && EVP_PKEY_verify(context.get(), as_unsigned(signature), signature.size(),
+    if (!context) {
+        throw openssl_error(ErrorCode::crypto, key.name(),
+                            "check a signature made with " + std::string(hash_name(content.hash)),
+                            "a policy of this system may forbid that hash to OpenSSL; kernels follow none");
+    }
+    const bool right = EVP_PKEY_verify(context.get(), as_unsigned(signature), signature.size(),
                                        as_unsigned(content.digest), content.digest.size()) == 1;
     ERR_clear_error();
     if (right) {
