@@ -2,7 +2,10 @@
 
 #include "parallel.hpp"
 
+#include <ksign/error.hpp>
+
 #include <algorithm>
+#include <new>
 
 namespace ksign {
 
@@ -20,6 +23,9 @@ JudgedModule judge_one(const Judge& judge, const std::filesystem::path& module, 
         judged.verdict = judge.judge(module, max_payload);
     } catch (const Error& error) {
         judged.error = error;
+    } catch (const std::bad_alloc&) {
+        judged.error = Error(ErrorCode::limit, module.string(), "takes more memory than there is",
+                             "lower the limit with --max-size, or judge fewer at once with -j");
     }
     return judged;
 }

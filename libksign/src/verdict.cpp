@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <system_error>
 #include <utility>
 #include <variant>
@@ -412,19 +413,32 @@ class Trial {
         const bool by_digest =
             signer.key_algorithm == PublicKeyAlgorithm::rsa || signer.key_algorithm == PublicKeyAlgorithm::ecdsa;
         if (by_digest || !signer.attributes.empty()) {
-            digests_.push_back(module_->digest(signer.hash, payload_size_));
-            content.digest = digests_.back();
+            content.digest = digest_of(signer.hash);
         } else {
-            digests_.push_back(module_->bytes(payload_size_));
-            content.bytes = digests_.back();
+            content.bytes = content_bytes();
         }
         if (!signer.attributes.empty()) {
             // "We need to switch the 'CONT 0' to a 'SET OF' when we digest".
-            digests_.emplace_back(signer.attributes.begin(), signer.attributes.end());
-            digests_.back().front() = std::byte{0x31};
-            content.bytes = digests_.back();
+            attributes_.emplace_back(signer.attributes.begin(), signer.attributes.end());
+            attributes_.back().front() = std::byte{0x31};
+            content.bytes = attributes_.back();
         }
         return content;
+    }
+
+    // A message can have a thousand signers: what they have in common is read once.
+    std::span<const std::byte> digest_of(HashAlgorithm hash) {
+        const auto [known, is_new] = digests_.try_emplace(hash);
+        if (is_new) {
+            known->second = module_->digest(hash, payload_size_);
+        }
+        return known->second;
+    }
+    std::span<const std::byte> content_bytes() {
+        if (!content_) {
+            content_ = module_->bytes(payload_size_);
+        }
+        return *content_;
     }
 
     void note_key(const TrustEntry& entry, bool ambiguous) {
@@ -585,7 +599,9 @@ class Trial {
     std::optional<HandedModule> module_;
     std::uint64_t payload_size_ = 0;
     bool by_kernel_ = false; ///< Decompresses it.
-    std::deque<std::vector<std::byte>> digests_;
+    std::map<HashAlgorithm, std::vector<std::byte>> digests_;
+    std::optional<std::vector<std::byte>> content_;
+    std::deque<std::vector<std::byte>> attributes_; ///< Of each signer, as they are digested.
     Verdict verdict_;
 };
 

@@ -61,3 +61,31 @@ expect_exit 0 /usr/bin/time -o "$scratch/time" -f %M "$bin/sign-file" sha512 "$k
 (($(<"$scratch/time") < bound[plain])) || fail "sign-file: peak of $(<"$scratch/time") KiB"
 expect_exit 0 /usr/bin/time -o "$scratch/time" -f %M "$bin/ksign" show m.ko
 (($(<"$scratch/time") < bound[xz])) || fail "show: peak of $(<"$scratch/time") KiB"
+
+step "verify: a message with a thousand signers needs no copy of the module for each"
+make_root root 7.1.0 CONFIG_CRYPTO_MLDSA=y CONFIG_CRYPTO_SHA512=y
+head -c 4000000 /dev/zero >content
+objcopy --add-section .ksign_content=content "$samples/sample.ko" many.ko
+python3 - many.ko <<'END'
+import sys
+
+def der(tag, *parts):
+    body = b"".join(parts)
+    size = bytes([len(body)]) if len(body) < 128 else bytes([0x83]) + len(body).to_bytes(3, "big")
+    return bytes([tag]) + size + body
+
+sequence, set_of, integer, octets, identifier, text = 0x30, 0x31, 2, 4, 6, 12
+sha512 = der(sequence, der(identifier, bytes.fromhex("608648016503040203")))
+ml_dsa_44 = der(sequence, der(identifier, bytes.fromhex("608648016503040311")))
+issuer = der(sequence, der(set_of, der(sequence, der(identifier, b"\x55\x04\x03"), der(text, b"x"))))
+signer = der(sequence, der(integer, b"\1"), der(sequence, issuer, der(integer, b"\1")), sha512, ml_dsa_44, der(octets, b"x"))
+data = der(sequence, der(identifier, bytes.fromhex("2a864886f70d010701")))
+signed = der(sequence, der(integer, b"\1"), der(set_of, sha512), data, der(set_of, signer * 1000))
+message = der(sequence, der(identifier, bytes.fromhex("2a864886f70d010702")), der(0xa0, signed))
+with open(sys.argv[1], "ab") as file:
+    file.write(message + bytes([0, 0, 2, 0, 0, 0, 0, 0]) + len(message).to_bytes(4, "big") + b"~Module signature appended~\n")
+END
+expect_exit 1 /usr/bin/time -o "$scratch/time" -f %M "$bin/ksign" verify --root root -k 7.1.0 many.ko
+peak=$(tail -n 1 "$scratch/time")
+figure "verify, 1000 signers: peak $((peak / 1024)) MiB"
+((peak < 24576)) || fail "verify: peak of $peak KiB: $(<"$out")"
