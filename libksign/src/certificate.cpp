@@ -25,7 +25,7 @@ CertificateHandle read_certificate(const std::filesystem::path& path) {
     if (is_token_uri(path.native())) {
         return TokenSession({}).read_certificate(TokenUri(path.native()));
     }
-    const std::vector<std::byte> bytes = read_small_file(path, largest_certificate_file);
+    const WipedBytes bytes = read_key_material(path, largest_certificate_file);
     // No BIO stands on no bytes; an empty file gets the same message as any other without a certificate.
     const BioHandle bio(bytes.empty() ? BIO_new(BIO_s_mem())
                                       : BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
@@ -38,6 +38,14 @@ CertificateHandle read_certificate(const std::filesystem::path& path) {
             "name the certificate that belongs to the key (signing_crt.crt, signing_key.x509, MOK.der)");
     }
     return certificate;
+}
+
+WipedBytes read_key_material(const std::filesystem::path& path, std::size_t limit) {
+    WipedBytes content;
+    read_small_file(path, limit, [&content](std::span<const std::byte> bytes) {
+        content.insert(content.end(), bytes.begin(), bytes.end());
+    });
+    return content;
 }
 
 std::string display_name(const X509_NAME* name) {

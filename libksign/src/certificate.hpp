@@ -3,9 +3,13 @@
 
 #include "openssl.hpp"
 
+#include <ksign/secret.hpp>
+
+#include <cstddef>
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace ksign {
 
@@ -13,6 +17,13 @@ namespace ksign {
 /// A pkcs11: URI in the path's place is read from its token, if that gives it without a PIN or the URI has one.
 /// Throws Error (certificate).
 [[nodiscard]] CertificateHandle read_certificate(const std::filesystem::path& path);
+
+/// Bytes that are wiped when they go.
+using WipedBytes = std::vector<std::byte, WipingAllocator<std::byte>>;
+
+/// The whole content of a file of keys or certificates: a private key may stand beside a certificate.
+/// Throws Error (system; limit beyond @p limit bytes).
+[[nodiscard]] WipedBytes read_key_material(const std::filesystem::path& path, std::size_t limit);
 
 /// A name's common name; its whole text where it has none.
 [[nodiscard]] std::string display_name(const X509_NAME* name);

@@ -452,12 +452,11 @@ Error ReplacementFile::failure(const std::string& action, int error_number) cons
 namespace {
 
 /// Whether syncfs(2) on this file system is an fsync(2) of all of its files. FUSE and network file systems take it for
-/// little or nothing.
+/// little or nothing, and overlayfs does not pass on that the system below it failed to write (ovl_sync_fs()).
 bool has_thorough_syncfs(int descriptor) {
     // linux/magic.h; ZFS and bcachefs have theirs elsewhere.
-    constexpr std::array<std::uint32_t, 8> known{EXT4_SUPER_MAGIC,      XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
-                                                 F2FS_SUPER_MAGIC,      TMPFS_MAGIC,     0x2fc12fc1,
-                                                 OVERLAYFS_SUPER_MAGIC, 0xca451a4e};
+    constexpr std::array<std::uint32_t, 7> known{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,
+                                                 TMPFS_MAGIC,      0x2fc12fc1,      0xca451a4e};
     struct statfs system {};
     return ::fstatfs(descriptor, &system) == 0 &&
            std::ranges::find(known, static_cast<std::uint32_t>(system.f_type)) != known.end();
@@ -467,8 +466,9 @@ bool has_thorough_syncfs(int descriptor) {
 
 bool sync_file_system(int descriptor) {
     static const bool tells_of_failures = [] {
+        // "vfs: make sync_filesystem return errors from ->sync_fs"; those of data since 5.8.
         constexpr unsigned major = 5;
-        constexpr unsigned minor = 8;
+        constexpr unsigned minor = 17;
         struct utsname system {};
         unsigned have_major = 0;
         unsigned have_minor = 0;
@@ -547,6 +547,26 @@ void sync_folder(const std::filesystem::path& folder, const std::string& subject
     if (::fsync(descriptor.number()) != 0 && errno != EINVAL && errno != ENOTSUP) {
         throw Error::from_errno(subject, "sync its folder", errno);
     }
+}
+
+UnfinishedFolder::UnfinishedFolder(std::filesystem::path path) : path_(std::move(path)) {
+    if (::mkdir(path_.c_str(), S_IRWXU) != 0) {
+        throw Error::from_errno(path_.string(), "make the folder", errno);
+    }
+}
+
+UnfinishedFolder::~UnfinishedFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+}
+
+std::error_code for_each_entry(const std::filesystem::path& folder,
+                               const std::function<void(const std::filesystem::directory_entry&)>& handle) {
+    std::error_code why;
+    for (std::filesystem::directory_iterator entry(folder, why), end; !why && entry != end; entry.increment(why)) {
+        handle(*entry);
+    }
+    return why;
 }
 
 FileDescriptor lock_folder(const std::filesystem::path& folder) {

@@ -170,6 +170,26 @@ void create_file(const std::filesystem::path& path, std::span<const std::byte> b
 /// Makes what was created, renamed or removed in a folder last. Throws Error (system) about @p subject.
 void sync_folder(const std::filesystem::path& folder, const std::string& subject);
 
+/// Makes a folder that only its owner may enter, and removes it with all that is in it, unless it was renamed
+/// meanwhile.
+class UnfinishedFolder {
+  public:
+    /// Throws Error (system); also if it is there already.
+    explicit UnfinishedFolder(std::filesystem::path path);
+    UnfinishedFolder(const UnfinishedFolder&) = delete;
+    UnfinishedFolder& operator=(const UnfinishedFolder&) = delete;
+    ~UnfinishedFolder();
+    [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+  private:
+    std::filesystem::path path_;
+};
+
+/// Hands over every entry of a folder, in no order, and returns what kept it from going on; std::filesystem's own way
+/// of doing that throws in the middle.
+std::error_code for_each_entry(const std::filesystem::path& folder,
+                               const std::function<void(const std::filesystem::directory_entry&)>& handle);
+
 /// Holds a folder's lock (flock(2)) until destroyed: those who change it do so one after the other. Waits for it.
 /// Throws Error (system). Where the file system has no locks, it goes on without.
 [[nodiscard]] FileDescriptor lock_folder(const std::filesystem::path& folder);

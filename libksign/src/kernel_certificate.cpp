@@ -339,7 +339,7 @@ KernelCertificate KernelCertificate::parse(std::span<const std::byte> der, const
 }
 
 std::vector<KernelCertificate> KernelCertificate::load(const std::filesystem::path& file) {
-    const std::vector<std::byte> bytes = read_small_file(file, largest_certificate_file);
+    const WipedBytes bytes = read_key_material(file, largest_certificate_file);
     std::vector<KernelCertificate> certificates;
     DerReader reader(bytes);
     if (reader.next_is(der_sequence)) {

@@ -1,9 +1,9 @@
 #include <ksign/key_install.hpp>
 
+#include "certificate.hpp"
 #include "file.hpp"
 
 #include <ksign/error.hpp>
-#include <ksign/secret.hpp>
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,6 +48,9 @@ void expect_no_private_key(const std::filesystem::path& destination) {
                         "remove it, or name another folder: what is there would be given away");
         }
     }
+    if (why) {
+        throw Error::from_errno(destination.string(), "look through it for private keys", why.value());
+    }
 }
 
 void make_folder(const std::filesystem::path& folder) {
@@ -66,15 +69,6 @@ void remove_leftover(const std::filesystem::path& path) {
     }
 }
 
-/// A file's bytes; wiped when they go, since a private key may be among them.
-Secret content_of(const std::filesystem::path& file) {
-    Secret content;
-    read_small_file(file, largest_key_file, [&content](std::span<const std::byte> bytes) {
-        content.append({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    });
-    return content;
-}
-
 mode_t mode_of(const std::filesystem::path& path) {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) {
@@ -84,8 +78,7 @@ mode_t mode_of(const std::filesystem::path& path) {
 }
 
 void copy_with_mode(const std::filesystem::path& from, const std::filesystem::path& to, mode_t mode) {
-    const Secret content = content_of(from);
-    create_file(to, std::as_bytes(std::span(content.view().data(), content.view().size())), mode);
+    create_file(to, read_key_material(from, largest_key_file), mode);
 }
 
 void rename_over(const std::filesystem::path& from, const std::filesystem::path& to) {
@@ -103,19 +96,14 @@ void make_link(const std::filesystem::path& target, const std::filesystem::path&
     rename_over(unfinished, link);
 }
 
-/// All files of a key folder under a name that is not yet anybody's.
-std::filesystem::path copy_folder(const KeyFolder& key, const KeyInstallRequest& request) {
-    std::filesystem::path unfinished = request.destination / unfinished_folder;
-    remove_leftover(unfinished);
-    if (::mkdir(unfinished.c_str(), 0700) != 0) {
-        throw Error::from_errno(unfinished.string(), "make the folder", errno);
-    }
-    std::error_code why;
-    for (const auto& entry : std::filesystem::directory_iterator(key.path, why)) {
-        if (entry.is_regular_file() && !(request.public_only && is_private(entry.path()))) {
+/// Copies all files of a key folder into one under a name that is not yet anybody's.
+void copy_folder(const KeyFolder& key, const KeyInstallRequest& request, const std::filesystem::path& unfinished) {
+    const std::error_code why = for_each_entry(key.path, [&](const std::filesystem::directory_entry& entry) {
+        std::error_code gone;
+        if (entry.is_regular_file(gone) && !(request.public_only && is_private(entry.path()))) {
             copy_with_mode(entry.path(), unfinished / entry.path().filename(), mode_of(entry.path()));
         }
-    }
+    });
     if (why) {
         throw Error::from_errno(key.path.string(), "list", why.value());
     }
@@ -125,7 +113,6 @@ std::filesystem::path copy_folder(const KeyFolder& key, const KeyInstallRequest&
         throw Error::from_errno(unfinished.string(), "set its mode", errno);
     }
     sync_folder(unfinished, unfinished.string());
-    return unfinished;
 }
 
 } // namespace
@@ -139,11 +126,13 @@ KeyFolder install_keys(const KeyInstallRequest& request) {
                     "name the certs-local of the package's build folder");
     }
     const FileDescriptor lock = lock_folder(request.destination);
-    const std::filesystem::path unfinished = copy_folder(key, request);
+    remove_leftover(request.destination / unfinished_folder);
+    const UnfinishedFolder unfinished(request.destination / unfinished_folder);
+    copy_folder(key, request, unfinished.path());
     const std::filesystem::path folder = request.destination / key.path.filename();
     // A key folder is the same key for ever: an earlier copy under its name may go first.
     remove_leftover(folder);
-    rename_over(unfinished, folder);
+    rename_over(unfinished.path(), folder);
     if (request.public_only) {
         expect_no_private_key(request.destination);
     }
@@ -163,16 +152,16 @@ KeyFolder install_native_keys(const KeyInstallRequest& request) {
         expect_no_private_key(request.destination);
     }
     constexpr mode_t mode = 0400; // as kernel packages install them: `install -m 400 certs/signing_key.*`
-    const std::filesystem::path unfinished = request.destination / ".signing_key.ksign";
+    remove_leftover(request.destination / unfinished_folder);
+    const UnfinishedFolder unfinished(request.destination / unfinished_folder);
     const std::array<std::pair<const char*, const char*>, 2> files{
         {{key_file::certificate, "signing_key.x509"}, {key_file::key_and_certificate, "signing_key.pem"}}};
     for (const auto& [from, to] : files) {
         if (request.public_only && from == key_file::key_and_certificate) {
             continue;
         }
-        remove_leftover(unfinished);
-        copy_with_mode(key.path / from, unfinished, mode);
-        rename_over(unfinished, request.destination / to);
+        copy_with_mode(key.path / from, unfinished.path() / to, mode);
+        rename_over(unfinished.path() / to, request.destination / to);
     }
     sync_folder(request.destination, request.destination.string());
     return key;

@@ -124,26 +124,6 @@ void remove_leftovers(const std::filesystem::path& certs_local) {
     }
 }
 
-/// Removes an unfinished key folder unless it was finished.
-class UnfinishedFolder {
-  public:
-    explicit UnfinishedFolder(std::filesystem::path path) : path_(std::move(path)) {
-        if (::mkdir(path_.c_str(), 0700) != 0) {
-            throw Error::from_errno(path_.string(), "make the folder", errno);
-        }
-    }
-    UnfinishedFolder(const UnfinishedFolder&) = delete;
-    UnfinishedFolder& operator=(const UnfinishedFolder&) = delete;
-    ~UnfinishedFolder() {
-        std::error_code ignored;
-        std::filesystem::remove_all(path_, ignored);
-    }
-    [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-
-  private:
-    std::filesystem::path path_;
-};
-
 /// certs-local itself: one that was made for nothing goes again.
 class StoreFolder {
   public:

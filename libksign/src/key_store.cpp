@@ -88,7 +88,8 @@ std::optional<KeyLocation> find_kernel_key(const Kernel& kernel) {
         return std::nullopt;
     }
     const std::filesystem::path certs_local = resolve_in_root(kernel.root(), *build / "certs-local");
-    if (is_there(certs_local) || std::filesystem::is_symlink(*build / "certs-local")) {
+    std::error_code ignored;
+    if (is_there(certs_local) || std::filesystem::is_symlink(*build / "certs-local", ignored)) {
         return current_location(certs_local, kernel.root(), "certs-local of kernel " + kernel.release().text());
     }
     const std::filesystem::path key = resolve_in_root(kernel.root(), *build / "certs/signing_key.pem");

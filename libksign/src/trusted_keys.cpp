@@ -42,7 +42,7 @@ std::string read_text(const InputFile& file) {
 /// The certificates of a PEM file, or the one of a DER file, as certs/extract-cert.c reads CONFIG_SYSTEM_TRUSTED_KEYS.
 std::vector<CertificateHandle> read_certificates(const std::filesystem::path& path) {
     std::vector<CertificateHandle> certificates;
-    const auto bytes = read_small_file(path, largest_bundle);
+    const WipedBytes bytes = read_key_material(path, largest_bundle);
     const BioHandle bio(bytes.empty() ? nullptr : BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
     while (bio) {
         CertificateHandle certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
@@ -199,7 +199,11 @@ TrustedKeysResult update_trusted_keys(const std::filesystem::path& config, const
         constexpr mode_t mode = 0644;
         write_small_file(result.trusted, bytes_of(bundle), mode);
         // Nothing in it is secret, and another user may build the kernel.
-        std::filesystem::permissions(result.trusted, static_cast<std::filesystem::perms>(mode));
+        std::error_code why;
+        std::filesystem::permissions(result.trusted, static_cast<std::filesystem::perms>(mode), why);
+        if (why) {
+            throw Error::from_errno(result.trusted.string(), "set its mode", why.value());
+        }
     }
     if (result.changed) {
         ReplacementFile replacement(file);

@@ -274,11 +274,25 @@ TEST_CASE("the kernel build's own keys are replaced", "[key_install]") {
     const Installation place;
     install_native_keys(place.request());
     const struct stat before = status_of(place / "signing_key.pem");
-    write_file(place / ".signing_key.ksign", "half of a key"); // of a killed run
+    std::filesystem::create_directory(place / ".new.ksign"); // of a killed run
+    write_file(place / ".new.ksign/signing_key.pem", "half of a key");
     write_file(place / "x509.genkey", "the kernel's");
     place.store.put_current("20260202-1200", make_sample(ec_sample("P-384").key));
     install_native_keys(place.request());
     CHECK_FALSE(is_untouched(before, status_of(place / "signing_key.pem")));
     CHECK(is_same(place / "signing_key.pem", place.store / "20260202-1200/signing_key.pem"));
     CHECK(names_in(place.destination()) == Names{"signing_key.pem", "signing_key.x509", "x509.genkey"});
+}
+
+TEST_CASE("what could not be copied whole leaves nothing", "[key_install]") {
+    const Installation place;
+    // Larger than any key file.
+    write_file(place.key() / "notes", Bytes(2U << 20U));
+    CHECK(error_of([&] { static_cast<void>(install_keys(place.request())); }).code() == ErrorCode::limit);
+    CHECK(names_in(place.destination()).empty());
+    write_file(place.key() / "signing_key.pem", joined({read_file(place.key() / "signing_key.pem"), Bytes(2U << 20U)}));
+    CHECK(error_of([&] { static_cast<void>(install_native_keys(place.request())); }).code() == ErrorCode::limit);
+    for (const std::string& name : names_in(place.destination())) {
+        CHECK(name == "signing_key.x509");
+    }
 }

@@ -1,6 +1,8 @@
 // What of a key and its passphrase is left in this process's memory when they are gone. An executable of its own: no
 // other test's keys are in it, and it sets OpenSSL's allocator as the executable does.
 #include "catch.hpp"
+#include "certificate.hpp"
+#include "kernel_certificate.hpp"
 #include "key_sample.hpp"
 #include "private_key.hpp"
 #include "temporary_folder.hpp"
@@ -139,6 +141,20 @@ TEST_CASE("a key's text is wiped from memory once it is read, and the key with i
         INFO(place);
         CHECK(place.empty());
     }
+}
+
+TEST_CASE("a key that stands beside a certificate is wiped from memory with it", "[secrets]") {
+    const TemporaryFolder folder;
+    const auto path = folder / "both.pem";
+    const std::string secret = made_elsewhere([&] {
+        const KeyPointer key = make_rsa_key();
+        write_key_file(path, joined({key_pem(key.get()), certificate_pem(make_certificate(key.get()).get())}));
+        return body_of(key_pem(key.get()));
+    });
+    REQUIRE(read_certificate(path));
+    CHECK(place_in_memory(secret).empty());
+    REQUIRE(KernelCertificate::load(path).size() == 1);
+    CHECK(place_in_memory(secret).empty());
 }
 
 TEST_CASE("an encrypted key's passphrase and text are wiped from memory", "[secrets]") {
