@@ -92,6 +92,18 @@ std::filesystem::path DkmsSetup::package_file(const std::string& package) const 
     if (package.empty() || package.front() == '.' || package.find_first_of("/ \t\n") != std::string::npos) {
         throw Error(ErrorCode::usage, "'" + package + "'", "is no name of a DKMS package", "`dkms status` shows them");
     }
+    // Names of files that are none of a package.
+    if (package == "framework") {
+        throw Error(ErrorCode::usage, "'" + package + "'",
+                    "is no DKMS package: " + (folder() / "framework.conf").string() + " is read for all of them",
+                    "for all packages use --native");
+    }
+    if (package == kernel_sign_.stem()) {
+        throw Error(ErrorCode::usage, "'" + package + "'",
+                    "is no DKMS package: " + kernel_sign_.string() +
+                        " is ksign's own file, to which packages are linked",
+                    "`dkms status` shows the packages");
+    }
     return folder() / (package + ".conf");
 }
 

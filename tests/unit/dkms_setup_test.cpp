@@ -70,6 +70,19 @@ TEST_CASE("a package is linked, and the link taken away", "[dkms_setup]") {
     }
 }
 
+TEST_CASE("what is no package's file is never enabled as one", "[dkms_setup]") {
+    const DkmsRoot root;
+    const DkmsSetup setup = root.setup();
+    for (const bool append : {false, true}) {
+        CHECK(mentions(error_of([&] { static_cast<void>(setup.enable("framework", append)); }).what(),
+                       "is no DKMS package"));
+        CHECK(mentions(error_of([&] { static_cast<void>(setup.enable("kernel-sign", append)); }).what(),
+                       "is ksign's own file"));
+    }
+    CHECK_FALSE(std::filesystem::is_symlink(root / "etc/dkms/framework.conf"));
+    CHECK(root.text("etc/dkms/kernel-sign.conf") == "# ksign's\n");
+}
+
 TEST_CASE("a file of the user's is left, or gets one line that goes again", "[dkms_setup]") {
     const DkmsRoot root;
     const DkmsSetup setup = root.setup();

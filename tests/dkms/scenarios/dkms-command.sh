@@ -37,6 +37,12 @@ ksign dkms enable --append ksign-two
 ksign dkms enable --append --all >said
 [[ $(grep -c "as it should be already" said) == 2 ]] || fail "a second time: $(<said)"
 
+echo "-- enable: no file that is none of a package's"
+for name in framework kernel-sign; do
+    ! ksign dkms enable --append "$name" 2>said || fail "$name was enabled"
+    expect_said said "'$name': is no DKMS package"
+done
+
 echo "-- DKMS builds, and both get signed; the user's own POST_BUILD runs"
 for name in one two; do
     dkms_build "ksign-$name"
