@@ -11,6 +11,8 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
+#include <sstream>
+#include <string_view>
 
 namespace ksign {
 namespace {
@@ -46,15 +48,50 @@ std::string sourcing_line(const std::filesystem::path& source) {
     return ". " + source.string() + '\n';
 }
 
-/// Where a line that sources a file begins, its mark included; npos if there is none.
-std::size_t find_line(const std::string& text, const std::filesystem::path& source) {
-    const std::string line = sourcing_line(source);
-    for (std::size_t at = text.find(line); at != std::string::npos; at = text.find(line, at + 1)) {
-        if (at == 0 || text[at - 1] == '\n') {
-            return at;
+/// Whether a line of a shell's file sources a file: by "." or "source", its name in quotes or not.
+bool sources(std::string_view line, const std::string& file) {
+    constexpr std::string_view blanks = " \t\r";
+    const auto skip_blanks = [&line, blanks] {
+        line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+    };
+    skip_blanks();
+    const std::string_view word = line.substr(0, line.find_first_of(blanks));
+    if (word != "." && word != "source") {
+        return false;
+    }
+    line.remove_prefix(word.size());
+    skip_blanks();
+    for (const std::string& name : {file, '"' + file + '"', '\'' + file + '\''}) {
+        if (line.starts_with(name)) {
+            // What follows may be a comment or another command.
+            line.remove_prefix(name.size());
+            return line.empty() || (std::string(blanks) + ";&|").find(line.front()) != std::string::npos;
         }
     }
-    return std::string::npos;
+    return false;
+}
+
+bool has_sourcing_line(const std::string& text, const std::filesystem::path& source) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        if (sources(line, source.string())) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// Takes out what --append wrote; an editor may have cut off the end of its line. Returns whether it was there.
+bool take_out_marked_line(std::string& text, const std::filesystem::path& source) {
+    const std::string added = std::string(mark) + ". " + source.string();
+    for (std::size_t at = text.find(added); at != std::string::npos; at = text.find(added, at + 1)) {
+        const std::size_t end = at + added.size();
+        if ((at == 0 || text[at - 1] == '\n') && (end == text.size() || text[end] == '\n')) {
+            text.erase(at, added.size() + 1);
+            return true;
+        }
+    }
+    return false;
 }
 
 std::filesystem::path link_target(const std::filesystem::path& root, const std::filesystem::path& file,
@@ -124,7 +161,7 @@ DkmsHold DkmsSetup::hold(const std::filesystem::path& file) const {
                    ? DkmsHold::link
                    : DkmsHold::foreign;
     }
-    return is_there(file) && find_line(read_conf(file), source) != std::string::npos ? DkmsHold::line : DkmsHold::none;
+    return is_there(file) && has_sourcing_line(read_conf(file), source) ? DkmsHold::line : DkmsHold::none;
 }
 
 std::vector<std::string> DkmsSetup::enabled_packages() const {
@@ -210,15 +247,13 @@ DkmsChange DkmsSetup::disable_file(const std::filesystem::path& file) const {
     }
     const std::filesystem::path& source = source_of(file);
     std::string text = read_conf(file);
-    std::size_t at = find_line(text, source);
-    std::size_t length = sourcing_line(source).size();
-    if (at < mark.size() || text.compare(at - mark.size(), mark.size(), mark) != 0) {
+    if (take_out_marked_line(text, source)) {
+        write_conf(file, text);
+    }
+    if (has_sourcing_line(text, source)) {
         throw Error(ErrorCode::usage, file.string(), "has a line of your own that sources " + source.string(),
                     "take it away by hand; only what `ksign dkms enable --append` wrote is taken away");
     }
-    at -= mark.size();
-    length += mark.size();
-    write_conf(file, text.erase(at, length));
     return DkmsChange::taken_out;
 }
 

@@ -114,6 +114,45 @@ TEST_CASE("a line that the user wrote, and links to elsewhere, stay", "[dkms_set
     CHECK(root.target("etc/dkms/evdi.conf") == "/opt/other.conf");
 }
 
+TEST_CASE("a line that sources ksign's file is known however it is written", "[dkms_setup]") {
+    const DkmsRoot root;
+    const DkmsSetup setup = root.setup();
+    const std::string file = "/etc/dkms/kernel-sign.conf";
+    for (const std::string& line : {". " + file, "source " + file + '\n', "A=1\n\t.  \"" + file + "\"  # ksign\n",
+                                    "source '" + file + "'; B=2\n"}) {
+        INFO(line);
+        root.file("etc/dkms/zfs.conf", line);
+        CHECK(setup.hold(root / "etc/dkms/zfs.conf") == DkmsHold::line);
+        CHECK(setup.enable("zfs", true) == DkmsChange::none);
+        CHECK(root.text("etc/dkms/zfs.conf") == line);
+        CHECK(mentions(error_of([&] { static_cast<void>(setup.disable("zfs")); }).what(), "a line of your own"));
+    }
+    for (const std::string& line :
+         {"# . " + file + '\n', "echo . " + file, ". " + file + ".old\n", "sources " + file}) {
+        INFO(line);
+        root.file("etc/dkms/zfs.conf", line);
+        CHECK(setup.hold(root / "etc/dkms/zfs.conf") == DkmsHold::none);
+    }
+}
+
+TEST_CASE("the line that was added goes, whatever the user has written beside it", "[dkms_setup]") {
+    const DkmsRoot root;
+    const DkmsSetup setup = root.setup();
+    const std::string own = ". /etc/dkms/kernel-sign.conf\n";
+    root.file("etc/dkms/zfs.conf", "A=1\n");
+    CHECK(setup.enable("zfs", true) == DkmsChange::appended);
+    const std::string added = root.text("etc/dkms/zfs.conf").substr(4);
+    // An editor that ends no file with a newline.
+    root.file("etc/dkms/zfs.conf", "A=1\n" + added.substr(0, added.size() - 1));
+    CHECK(setup.disable("zfs") == DkmsChange::taken_out);
+    CHECK(root.text("etc/dkms/zfs.conf") == "A=1\n");
+    for (const std::string& mine : {own + added, added + own}) {
+        root.file("etc/dkms/zfs.conf", mine);
+        CHECK(mentions(error_of([&] { static_cast<void>(setup.disable("zfs")); }).what(), "a line of your own"));
+        CHECK(root.text("etc/dkms/zfs.conf") == own);
+    }
+}
+
 TEST_CASE("without ksign's own file nothing is linked", "[dkms_setup]") {
     const DkmsRoot root;
     std::filesystem::remove(root / "etc/dkms/kernel-sign.conf");

@@ -28,7 +28,7 @@ struct DkmsVersion {
 enum class DkmsHold {
     none,    ///< Not at all; the file may be there all the same.
     link,    ///< The file is a link to ksign's.
-    line,    ///< Its last line sources ksign's.
+    line,    ///< A line of it sources ksign's.
     foreign, ///< It is a link to something else.
 };
 
