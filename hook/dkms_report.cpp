@@ -145,11 +145,17 @@ void print_dkms_change(const std::filesystem::path& file, DkmsChange change) {
     case DkmsChange::linked:
         std::cout << "linked to ksign's";
         break;
+    case DkmsChange::created:
+        std::cout << "made, with a line that calls ksign";
+        break;
     case DkmsChange::appended:
         std::cout << "a line added that calls ksign";
         break;
     case DkmsChange::unlinked:
         std::cout << "link removed";
+        break;
+    case DkmsChange::removed:
+        std::cout << "removed";
         break;
     case DkmsChange::taken_out:
         std::cout << "the line that called ksign taken away";

@@ -21,6 +21,9 @@ constexpr std::size_t largest_conf = std::size_t{1} << 20U;
 constexpr std::string_view mark =
     "# Added by `ksign dkms enable --append`; `ksign dkms disable` takes it away again.\n";
 
+constexpr std::string_view made_mark =
+    "# Made by `ksign dkms enable --native`; `ksign dkms disable` removes it again.\n";
+
 bool is_there(const std::filesystem::path& file) {
     std::error_code ignored;
     return std::filesystem::exists(std::filesystem::symlink_status(file, ignored));
@@ -42,6 +45,26 @@ void write_conf(const std::filesystem::path& file, const std::string& text) {
     ReplacementFile replacement(old);
     replacement.write({reinterpret_cast<const std::byte*>(text.data()), text.size()});
     replacement.commit();
+}
+
+/// A new file, which others may read.
+void write_text(const std::filesystem::path& file, const std::string& text) {
+    write_small_file(file, {reinterpret_cast<const std::byte*>(text.data()), text.size()}, 0644);
+}
+
+void remove_file(const std::filesystem::path& file) {
+    if (::unlink(file.c_str()) != 0) {
+        throw Error::from_errno(file.string(), "remove", errno);
+    }
+    sync_folder(file.parent_path(), file.string());
+}
+
+void make_folder(const std::filesystem::path& folder) {
+    std::error_code why;
+    std::filesystem::create_directories(folder, why);
+    if (why) {
+        throw Error::from_errno(folder.string(), "make a folder", why.value());
+    }
 }
 
 std::string sourcing_line(const std::filesystem::path& source) {
@@ -203,12 +226,15 @@ DkmsChange DkmsSetup::enable_file(const std::filesystem::path& file, const std::
                     "remove the link if it is of no use any more, or add to the end of that file: . " +
                         source.string());
     }
-    if (!is_there(file) && may_link) {
-        std::error_code why;
-        std::filesystem::create_directories(file.parent_path(), why);
+    if (!is_there(file)) {
+        make_folder(file.parent_path());
+        if (!may_link) {
+            write_text(file, std::string(made_mark).append(mark).append(sourcing_line(source)));
+            return DkmsChange::created;
+        }
         const std::filesystem::path target = link_target(root_, file, source);
-        if (why || ::symlink(target.c_str(), file.c_str()) != 0) {
-            throw Error::from_errno(file.string(), "make a link", why ? why.value() : errno);
+        if (::symlink(target.c_str(), file.c_str()) != 0) {
+            throw Error::from_errno(file.string(), "make a link", errno);
         }
         sync_folder(file.parent_path(), file.string());
         return DkmsChange::linked;
@@ -217,7 +243,7 @@ DkmsChange DkmsSetup::enable_file(const std::filesystem::path& file, const std::
         throw Error(ErrorCode::usage, file.string(), "is your own, and was left as it is",
                     "add this line to its end, which --append does: . " + source.string());
     }
-    std::string text = is_there(file) ? read_conf(file) : std::string();
+    std::string text = read_conf(file);
     text += text.empty() || text.back() == '\n' ? "" : "\n";
     text.append(mark).append(sourcing_line(source));
     write_conf(file, text);
@@ -230,16 +256,14 @@ DkmsChange DkmsSetup::enable(const std::string& package, bool append) const {
 
 DkmsChange DkmsSetup::enable_native(const std::optional<DkmsVersion>& version, bool append) const {
     const std::filesystem::path file = native_file(version);
+    // framework.conf is where the user adds settings of his own: a file, not a link.
     return enable_file(file, framework_, append, file.filename() != "framework.conf");
 }
 
 DkmsChange DkmsSetup::disable_file(const std::filesystem::path& file) const {
     const DkmsHold how = hold(file);
     if (how == DkmsHold::link) {
-        if (::unlink(file.c_str()) != 0) {
-            throw Error::from_errno(file.string(), "remove", errno);
-        }
-        sync_folder(file.parent_path(), file.string());
+        remove_file(file);
         return DkmsChange::unlinked;
     }
     if (how != DkmsHold::line) {
@@ -248,6 +272,10 @@ DkmsChange DkmsSetup::disable_file(const std::filesystem::path& file) const {
     const std::filesystem::path& source = source_of(file);
     std::string text = read_conf(file);
     if (take_out_marked_line(text, source)) {
+        if (text == made_mark) {
+            remove_file(file);
+            return DkmsChange::removed;
+        }
         write_conf(file, text);
     }
     if (has_sourcing_line(text, source)) {

@@ -175,6 +175,24 @@ TEST_CASE("the native way, by a folder or by a line", "[dkms_setup]") {
     CHECK(setup.disable_native().empty());
 }
 
+TEST_CASE("a framework.conf that is not there is made, and goes again", "[dkms_setup]") {
+    const DkmsRoot root;
+    const DkmsSetup setup = root.setup();
+    const DkmsVersion old{{2, 8, 4}};
+    for (const bool append : {false, true}) {
+        CHECK(setup.enable_native(old, append) == DkmsChange::created);
+        CHECK(mentions(root.text("etc/dkms/framework.conf"), "\n. /etc/ksign/dkms-framework.conf\n"));
+        CHECK(setup.enable_native(old, append) == DkmsChange::none);
+        CHECK(setup.disable_native().at(0).second == DkmsChange::removed);
+        CHECK_FALSE(std::filesystem::exists(root / "etc/dkms/framework.conf"));
+    }
+    // What the user has added since stays.
+    static_cast<void>(setup.enable_native(old, false));
+    root.file("etc/dkms/framework.conf", root.text("etc/dkms/framework.conf") + "A=1\n");
+    CHECK(setup.disable_native().at(0).second == DkmsChange::taken_out);
+    CHECK(mentions(root.text("etc/dkms/framework.conf"), "\nA=1\n"));
+}
+
 TEST_CASE("what of DKMS's configuration is without effect, or leads nowhere", "[dkms_survey]") {
     const DkmsRoot root;
     const DkmsSetup setup = root.setup();

@@ -33,7 +33,15 @@ enum class DkmsHold {
 };
 
 /// What was done to a file of DKMS's configuration.
-enum class DkmsChange { none, linked, appended, unlinked, taken_out };
+enum class DkmsChange {
+    none,
+    linked,
+    created,  ///< A file with a line that sources ksign's was made.
+    appended, ///< A line was added to a file that was there.
+    unlinked,
+    removed,   ///< The file that was made went.
+    taken_out, ///< The line went, the file stays.
+};
 
 /// DKMS's configuration below a root.
 class KSIGN_EXPORT DkmsSetup {
@@ -59,6 +67,7 @@ class KSIGN_EXPORT DkmsSetup {
     /// Links a package's file. A file of the user's is never replaced: with @p append it gets a line at its end, else
     /// Error (usage) says how to merge.
     [[nodiscard]] DkmsChange enable(const std::string& package, bool append) const;
+    /// The same for all packages. Where a framework.conf is wanted and there is none, it is made.
     [[nodiscard]] DkmsChange enable_native(const std::optional<DkmsVersion>& version, bool append) const;
     /// Takes away what enable() made, and nothing else.
     [[nodiscard]] DkmsChange disable(const std::string& package) const;

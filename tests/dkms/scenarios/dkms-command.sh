@@ -125,3 +125,12 @@ expect_said said "DKMS 2.8."
 expect_said said "in place of sign-file: ksign"
 ksign dkms disable
 cmp framework.mine /etc/dkms/framework.conf || fail "framework.conf is not as it was"
+
+rm /etc/dkms/framework.conf
+ksign dkms enable --native >said
+expect_said said "/etc/dkms/framework.conf: made, with a line that calls ksign"
+ksign dkms enable --native --append >said
+expect_said said "as it should be already"
+ksign dkms disable --native >said
+expect_said said "/etc/dkms/framework.conf: removed"
+[[ ! -e /etc/dkms/framework.conf ]] || fail "framework.conf was left"
