@@ -11,6 +11,7 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
+#include <iterator>
 #include <sstream>
 #include <string_view>
 
@@ -23,6 +24,9 @@ constexpr std::string_view mark =
 
 constexpr std::string_view made_mark =
     "# Made by `ksign dkms enable --native`; `ksign dkms disable` removes it again.\n";
+
+/// In a folder that ksign made. DKMS reads no files of such names.
+constexpr const char* folder_mark = ".made-by-ksign";
 
 bool is_there(const std::filesystem::path& file) {
     std::error_code ignored;
@@ -59,12 +63,30 @@ void remove_file(const std::filesystem::path& file) {
     sync_folder(file.parent_path(), file.string());
 }
 
+/// Makes a folder. That for the native way may be DKMS's own, so what is made here is marked.
 void make_folder(const std::filesystem::path& folder) {
     std::error_code why;
-    std::filesystem::create_directories(folder, why);
+    const bool made = std::filesystem::create_directories(folder, why);
     if (why) {
         throw Error::from_errno(folder.string(), "make a folder", why.value());
     }
+    if (made && folder.filename() == "framework.conf.d") {
+        write_text(folder / folder_mark, {});
+    }
+}
+
+/// Removes a folder that make_folder() has marked, once nothing else is in it.
+void remove_made_folder(const std::filesystem::path& folder) {
+    std::error_code not_there;
+    const std::filesystem::directory_iterator entries(folder, not_there);
+    if (not_there || std::distance(begin(entries), end(entries)) != 1 || !is_there(folder / folder_mark)) {
+        return;
+    }
+    remove_file(folder / folder_mark);
+    if (::rmdir(folder.c_str()) != 0) {
+        throw Error::from_errno(folder.string(), "remove", errno);
+    }
+    sync_folder(folder.parent_path(), folder.string());
 }
 
 std::string sourcing_line(const std::filesystem::path& source) {
@@ -296,6 +318,7 @@ std::vector<std::pair<std::filesystem::path, DkmsChange>> DkmsSetup::disable_nat
             changes.emplace_back(file, change);
         }
     }
+    remove_made_folder(folder() / "framework.conf.d");
     return changes;
 }
 

@@ -175,6 +175,28 @@ TEST_CASE("the native way, by a folder or by a line", "[dkms_setup]") {
     CHECK(setup.disable_native().empty());
 }
 
+TEST_CASE("a folder for the native way goes if it was made for it, and nothing else is in it", "[dkms_setup]") {
+    const DkmsRoot root;
+    const DkmsSetup setup = root.setup();
+    const std::filesystem::path folder = root / "etc/dkms/framework.conf.d";
+    const DkmsVersion version{{3, 0, 10}};
+    static_cast<void>(setup.enable_native(version, false));
+    CHECK(setup.disable_native().size() == 1);
+    CHECK_FALSE(std::filesystem::exists(folder));
+    static_cast<void>(setup.enable_native(version, false));
+    const std::filesystem::path other = root.file("etc/dkms/framework.conf.d/mine.conf", "");
+    CHECK(setup.disable_native().size() == 1);
+    CHECK(std::filesystem::exists(other));
+    std::filesystem::remove(other);
+    CHECK(setup.disable_native().empty());
+    CHECK_FALSE(std::filesystem::exists(folder));
+    // One that DKMS's package has brought.
+    std::filesystem::create_directory(folder);
+    static_cast<void>(setup.enable_native(version, false));
+    CHECK(setup.disable_native().size() == 1);
+    CHECK(std::filesystem::is_empty(folder));
+}
+
 TEST_CASE("a framework.conf that is not there is made, and goes again", "[dkms_setup]") {
     const DkmsRoot root;
     const DkmsSetup setup = root.setup();

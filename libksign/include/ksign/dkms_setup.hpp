@@ -71,7 +71,7 @@ class KSIGN_EXPORT DkmsSetup {
     [[nodiscard]] DkmsChange enable_native(const std::optional<DkmsVersion>& version, bool append) const;
     /// Takes away what enable() made, and nothing else.
     [[nodiscard]] DkmsChange disable(const std::string& package) const;
-    /// The same in both files that enable_native() may have written to.
+    /// The same in both files that enable_native() may have written to; and the folder, if that has made it.
     [[nodiscard]] std::vector<std::pair<std::filesystem::path, DkmsChange>> disable_native() const;
 
   private:
