@@ -33,7 +33,8 @@ std::vector<std::string> packages_of(const Values& values, const std::filesystem
     }
     std::vector<std::string> named = positional(values);
     for (const std::string& name : named) {
-        if (std::ranges::find(known, name) == known.end()) {
+        // One that is being installed is not known yet: that is when it is best enabled.
+        if (std::ranges::find(known, name) == known.end() && !has_dkms_source(root, name)) {
             print_note(name + ": DKMS does not know this package yet");
         }
     }

@@ -343,4 +343,12 @@ std::vector<DkmsPackage> find_dkms_packages(const std::filesystem::path& root) {
     return packages;
 }
 
+bool has_dkms_source(const std::filesystem::path& root, const std::string& package) {
+    std::error_code not_there;
+    const std::filesystem::directory_iterator folders(root / "usr/src", not_there);
+    return std::any_of(begin(folders), end(folders), [&package](const std::filesystem::directory_entry& folder) {
+        return folder.path().filename().string().starts_with(package + '-') && is_there(folder.path() / "dkms.conf");
+    });
+}
+
 } // namespace ksign

@@ -153,6 +153,16 @@ TEST_CASE("the line that was added goes, whatever the user has written beside it
     }
 }
 
+TEST_CASE("a package's source is known before DKMS knows the package", "[dkms_setup]") {
+    const DkmsRoot root;
+    CHECK_FALSE(has_dkms_source(root.path(), "zfs"));
+    root.file("usr/src/zfs-2.2.1/dkms.conf", "");
+    std::filesystem::create_directories(root / "usr/src/evdi-1.0");
+    CHECK(has_dkms_source(root.path(), "zfs"));
+    CHECK_FALSE(has_dkms_source(root.path(), "zf"));
+    CHECK_FALSE(has_dkms_source(root.path(), "evdi"));
+}
+
 TEST_CASE("without ksign's own file nothing is linked", "[dkms_setup]") {
     const DkmsRoot root;
     std::filesystem::remove(root / "etc/dkms/kernel-sign.conf");

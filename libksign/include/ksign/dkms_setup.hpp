@@ -94,5 +94,7 @@ struct DkmsPackage {
 
 /// The packages in ROOT/var/lib/dkms, sorted. Throws Error (system).
 [[nodiscard]] KSIGN_EXPORT std::vector<DkmsPackage> find_dkms_packages(const std::filesystem::path& root);
+/// Whether a package's source is in ROOT/usr/src, from where `dkms add` takes it.
+[[nodiscard]] KSIGN_EXPORT bool has_dkms_source(const std::filesystem::path& root, const std::string& package);
 
 } // namespace ksign

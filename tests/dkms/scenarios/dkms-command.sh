@@ -37,11 +37,18 @@ ksign dkms enable --append ksign-two
 ksign dkms enable --append --all >said
 [[ $(grep -c "as it should be already" said) == 2 ]] || fail "a second time: $(<said)"
 
-echo "-- enable: no file that is none of a package's"
+echo "-- enable: no package's file, and packages that DKMS does not know yet"
 for name in framework kernel-sign; do
     ! ksign dkms enable --append "$name" 2>said || fail "$name was enabled"
     expect_said said "'$name': is no DKMS package"
 done
+ksign dkms enable ksign-later 2>said
+expect_said said "ksign-later: DKMS does not know this package yet"
+ksign dkms disable ksign-later
+add_sample ksign-later
+ksign dkms enable ksign-later >said 2>&1
+expect_not_said said "does not know"
+ksign dkms disable ksign-later
 
 echo "-- DKMS builds, and both get signed; the user's own POST_BUILD runs"
 for name in one two; do
