@@ -37,7 +37,7 @@ constexpr const char* usage_text =
     "\n"
     "Examples:\n"
     "  ksign sign-file sha512 signing_key.pem signing_key.x509 nvidia.ko.zst\n"
-    "  sign_file=\"/usr/libexec/ksign/sign-file\"       in /etc/dkms/framework.conf\n";
+    "  sign_file=\"" KSIGN_LIBEXECDIR "/sign-file\"       in /etc/dkms/framework.conf\n";
 
 struct SignFileArguments {
     bool raw = false;

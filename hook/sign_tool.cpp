@@ -13,7 +13,7 @@ constexpr CommandHelp help{
     "sign-tool [OPTIONS] KERNELVER FILE",
     "Signs a module for a kernel, with that kernel's key, as DKMS 2.8.1 to 3.0.3 calls its sign_tool.\n"
     "Silent on success. Where the kernel has no key, missing-key of ksign.conf decides the exit code.",
-    "  sign_tool=\"/usr/libexec/ksign/sign-tool\"       in /etc/dkms/framework.conf\n"};
+    "  sign_tool=\"" KSIGN_LIBEXECDIR "/sign-tool\"       in /etc/dkms/framework.conf\n"};
 
 } // namespace
 

@@ -67,6 +67,11 @@ arch_life() {
     pacman_in -U "${options[@]}" "$work/ksign-0.0.9-1-x86_64.pkg.tar.gz"
     [[ $(readlink "$arch_root/etc/dkms/old.conf") == kernel-sign.conf ]] || fail "post_install linked nothing"
 
+    echo "-- help names the paths that this package has"
+    for part in sign-file sign-tool; do
+        chroot "$arch_root" ksign "$part" --help | grep "\"/usr/lib/ksign/$part\"" || fail "$part --help names another path"
+    done
+
     echo "-- a package that comes later gets linked by the hook, and unlinked when it goes"
     dummy_package later 2.0
     pacman_in -U "${options[@]}" "$work/later-dkms-2.0-1-any.pkg.tar.gz"
