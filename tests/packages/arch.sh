@@ -9,7 +9,7 @@ arch_built() {
     package=$(compgen -G "$built/arch/ksign-0*.pkg.tar*")
     bsdtar -tf "$package" >"$work/files"
     for file in .INSTALL usr/bin/ksign usr/lib/ksign/post-build etc/dkms/kernel-sign.conf \
-        usr/share/libalpm/hooks/65-ksign-enable.hook usr/share/libalpm/scripts/ksign; do
+        usr/share/libalpm/hooks/65-ksign-{before,after}.hook usr/share/libalpm/scripts/ksign; do
         grep -qx "$file" "$work/files" || fail "$file is not in the package"
     done
 }
@@ -21,11 +21,46 @@ pacman_in() {
 # dummy_package NAME VERSION: one with a module's source, as Arch's dkms packages have it.
 dummy_package() {
     local folder=$work/$1-dkms
+    rm -rf "$folder"
     mkdir -p "$folder/usr/src/$1-$2"
     printf 'PACKAGE_NAME="%s"\nPACKAGE_VERSION="%s"\n' "$1" "$2" >"$folder/usr/src/$1-$2/dkms.conf"
     printf '%s\n' "pkgname = $1-dkms" "pkgbase = $1-dkms" "pkgver = $2-1" "pkgdesc = test" "builddate = 1" "packager = test" \
         "size = 1" "arch = any" >"$folder/.PKGINFO"
     (cd "$folder" && bsdtar -czf "$work/$1-dkms-$2-1-any.pkg.tar.gz" .PKGINFO usr)
+}
+
+# keeps_states VERSION: of three packages, one is linked, one has a line in a file of the user's, one is disabled; and all are
+# as they were after this version has come.
+keeps_states() {
+    local name files=()
+    for name in linked appended disabled; do
+        dummy_package "$name" "$1"
+        files+=("$work/$name-dkms-$1-1-any.pkg.tar.gz")
+    done
+    pacman_in -U "${options[@]}" "${files[@]}" >"$work/said" 2>&1
+    cat "$work/said"
+    ! grep -E 'is your own|does not call|error:' "$work/said" || fail "$1: a message about nothing"
+    [[ $(readlink "$arch_root/etc/dkms/linked.conf") == kernel-sign.conf ]] || fail "$1: the link is lost"
+    cmp "$work/appended.conf" "$arch_root/etc/dkms/appended.conf" || fail "$1: the user's file is another"
+    [[ ! -e $arch_root/etc/dkms/disabled.conf ]] || fail "$1: what was disabled is enabled"
+}
+
+dkms_states() {
+    local name
+    for name in linked appended disabled; do dummy_package "$name" 1.0; done
+    echo '# mine' >"$arch_root/etc/dkms/appended.conf"
+    pacman_in -U "${options[@]}" "$work"/{linked,appended,disabled}-dkms-1.0-1-any.pkg.tar.gz >"$work/said" 2>&1
+    cat "$work/said"
+    grep -q 'appended.conf: is your own' "$work/said" || fail "a file that is in the way is not told"
+    chroot "$arch_root" ksign dkms enable --append appended
+    cp "$arch_root/etc/dkms/appended.conf" "$work/"
+    chroot "$arch_root" ksign dkms disable disabled
+    keeps_states 2.0
+    keeps_states 2.0
+    pacman_in -R linked-dkms appended-dkms disabled-dkms
+    [[ ! -L $arch_root/etc/dkms/linked.conf ]] || fail "the link was left"
+    [[ $(<"$arch_root/etc/dkms/appended.conf") == '# mine' ]] || fail "the line was left: $(<"$arch_root/etc/dkms/appended.conf")"
+    [[ $(ls -A "$arch_root/run") == "" ]] || fail "a note was left"
 }
 
 # arch_older: the package under a lower version, as there is no older one.
@@ -62,10 +97,13 @@ arch_life() {
     printf '[options]\nArchitecture = auto\nSigLevel = Never\n' >"$work/pacman.conf"
     local options=(-dd --overwrite '*')
 
-    echo "-- installed: packages that are there get linked"
+    echo "-- installed: packages that are there get linked, known to DKMS or not"
     mkdir -p "$arch_root/var/lib/dkms/old/1.0/source"
+    dummy_package early 1.0
+    pacman_in -U "${options[@]}" "$work/early-dkms-1.0-1-any.pkg.tar.gz"
     pacman_in -U "${options[@]}" "$work/ksign-0.0.9-1-x86_64.pkg.tar.gz"
-    [[ $(readlink "$arch_root/etc/dkms/old.conf") == kernel-sign.conf ]] || fail "post_install linked nothing"
+    [[ $(readlink "$arch_root"/etc/dkms/{old,early}.conf) == $'kernel-sign.conf\nkernel-sign.conf' ]] ||
+        fail "post_install linked nothing"
 
     echo "-- help names the paths that this package has"
     for part in sign-file sign-tool; do
@@ -74,10 +112,14 @@ arch_life() {
 
     echo "-- a package that comes later gets linked by the hook, and unlinked when it goes"
     dummy_package later 2.0
-    pacman_in -U "${options[@]}" "$work/later-dkms-2.0-1-any.pkg.tar.gz"
+    pacman_in -U "${options[@]}" "$work/later-dkms-2.0-1-any.pkg.tar.gz" 2>&1 | tee "$work/said"
+    ! grep 'does not know' "$work/said" || fail "DKMS can't know it yet"
     [[ $(readlink "$arch_root/etc/dkms/later.conf") == kernel-sign.conf ]] || fail "the hook linked nothing"
     pacman_in -R later-dkms
     [[ ! -L $arch_root/etc/dkms/later.conf ]] || fail "the hook left the link"
+
+    echo "-- packages that are upgraded keep what they had: a link, a line in the user's file, or nothing"
+    dkms_states
 
     echo "-- upgraded: settings and links stay, and what was disabled stays disabled"
     mkdir -p "$arch_root/var/lib/dkms/disabled/1.0/source"
@@ -97,7 +139,7 @@ arch_life() {
 
 # The same in a mount namespace of its own.
 arch_life_inside() {
-    export -f arch_life pacman_in dummy_package fail
+    export -f arch_life dkms_states keeps_states pacman_in dummy_package fail
     arch_older
     export work built
     # shellcheck disable=SC2016 # its own words
