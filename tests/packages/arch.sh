@@ -18,12 +18,12 @@ pacman_in() {
     pacman --root "$arch_root" --config "$work/pacman.conf" --noconfirm --hookdir "$arch_root/usr/share/libalpm/hooks" "$@"
 }
 
-# dummy_package NAME VERSION: one with a module's source, as Arch's dkms packages have it.
+# dummy_package NAME VERSION [LINE]: one with a module's source, as Arch's dkms packages have it. LINE names the module.
 dummy_package() {
     local folder=$work/$1-dkms
     rm -rf "$folder"
     mkdir -p "$folder/usr/src/$1-$2"
-    printf 'PACKAGE_NAME="%s"\nPACKAGE_VERSION="%s"\n' "$1" "$2" >"$folder/usr/src/$1-$2/dkms.conf"
+    printf '%s\nPACKAGE_VERSION="%s"\n' "${3-PACKAGE_NAME=\"$1\"}" "$2" >"$folder/usr/src/$1-$2/dkms.conf"
     printf '%s\n' "pkgname = $1-dkms" "pkgbase = $1-dkms" "pkgver = $2-1" "pkgdesc = test" "builddate = 1" "packager = test" \
         "size = 1" "arch = any" >"$folder/.PKGINFO"
     (cd "$folder" && bsdtar -czf "$work/$1-dkms-$2-1-any.pkg.tar.gz" .PKGINFO usr)
@@ -46,7 +46,7 @@ keeps_states() {
 }
 
 dkms_states() {
-    local name
+    local name number=0
     for name in linked appended disabled; do dummy_package "$name" 1.0; done
     echo '# mine' >"$arch_root/etc/dkms/appended.conf"
     pacman_in -U "${options[@]}" "$work"/{linked,appended,disabled}-dkms-1.0-1-any.pkg.tar.gz >"$work/said" 2>&1
@@ -61,6 +61,19 @@ dkms_states() {
     [[ ! -L $arch_root/etc/dkms/linked.conf ]] || fail "the link was left"
     [[ $(<"$arch_root/etc/dkms/appended.conf") == '# mine' ]] || fail "the line was left: $(<"$arch_root/etc/dkms/appended.conf")"
     [[ $(ls -A "$arch_root/run") == "" ]] || fail "a note was left"
+
+    echo "-- names as a dkms.conf may write them"
+    # shellcheck disable=SC2016 # the shell of a dkms.conf
+    local -A lines=([single]="PACKAGE_NAME='single'" [commented]='PACKAGE_NAME=commented # "the name"' [blank]='PACKAGE_NAME=blank '
+        [indented]=$'\tPACKAGE_NAME="indented" # \'x\'' [folder5]='PACKAGE_NAME=$name')
+    for name in single commented blank indented folder5; do
+        number=$((number + 1))
+        dummy_package "folder$number" 1.0 "${lines[$name]}"
+        pacman_in -U "${options[@]}" "$work/folder$number-dkms-1.0-1-any.pkg.tar.gz"
+        [[ $(readlink "$arch_root/etc/dkms/$name.conf") == kernel-sign.conf ]] || fail "${lines[$name]}: no link for $name"
+        pacman_in -R "folder$number-dkms"
+        [[ ! -L $arch_root/etc/dkms/$name.conf ]] || fail "${lines[$name]}: the link was left"
+    done
 }
 
 # arch_older: the package under a lower version, as there is no older one.
