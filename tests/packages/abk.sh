@@ -88,7 +88,8 @@ in_root_files() { cp "$@" "$abk_root/tmp/"; }
 
 said=$work/abk-said
 
-# abk WORD…: as its user; what it says is in $said. $answers is typed in. abk_fails: and it must not succeed.
+# abk WORD…: as its user; what it says is in $said. $answers is typed in. abk_fails: and it must not succeed;
+# wrong_usage: and it ends with 2.
 abk() {
     local status=0
     printf '+ abk %s\n' "$*"
@@ -98,6 +99,11 @@ abk() {
 }
 
 abk_fails() { ! abk "$@" || fail "abk $* succeeded"; }
+wrong_usage() {
+    local status=0
+    abk "$@" || status=$?
+    ((status == 2)) || fail "abk $* ended with $status, not with 2"
+}
 says() { grep -qF -- "$1" "$said" || fail "not said: $1"; }
 
 builds=$abk_root$home/build
@@ -578,6 +584,12 @@ abk_usage() {
     says "'--nonsense' is no option"
     abk_fails -u
     says "needs a word"
+    wrong_usage -y
+    says "no option says what to do"
+    wrong_usage -z zstd
+    wrong_usage -z zstd -i linux-one
+    wrong_usage -z zstd -b linux-one -r linux-one
+    says "--compression goes with -u and -b alone"
     cp "$conf" "$work/abk.conf"
     echo 'KEY_REFRESH="7 d"' >>"$conf"
     abk_fails -b linux-one
