@@ -26,6 +26,13 @@ cp "$conf.new" "$conf"
 install_conf
 [[ ! -e $conf.new ]] || fail "it is there still"
 
+step "what builds the packages tells how"
+"$project/packaging/build-package" --help >"$out"
+expect_in "$out" "Usage: packaging/build-package debian|rpm|arch OUTPUT_FOLDER"
+status=0
+"$project/packaging/build-package" debian >"$out" 2>&1 || status=$?
+((status == 2)) || fail "without a folder it ended with $status"
+
 step "for a packager, whose package manager decides"
 echo edited >"$conf"
 DESTDIR=$scratch "$project/conf/install-unless-there" /etc/ksign "$project/conf/ksign.conf"
