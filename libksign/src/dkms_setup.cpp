@@ -11,7 +11,6 @@
 #include <cctype>
 #include <cerrno>
 #include <charconv>
-#include <iterator>
 #include <sstream>
 #include <string_view>
 
@@ -77,9 +76,10 @@ void make_folder(const std::filesystem::path& folder) {
 
 /// Removes a folder that make_folder() has marked, once nothing else is in it.
 void remove_made_folder(const std::filesystem::path& folder) {
-    std::error_code not_there;
-    const std::filesystem::directory_iterator entries(folder, not_there);
-    if (not_there || std::distance(begin(entries), end(entries)) != 1 || !is_there(folder / folder_mark)) {
+    std::size_t entries = 0;
+    const std::error_code why =
+        for_each_entry(folder, [&entries](const std::filesystem::directory_entry& /*entry*/) { ++entries; });
+    if (why || entries != 1 || !is_there(folder / folder_mark)) {
         return;
     }
     remove_file(folder / folder_mark);
@@ -211,22 +211,21 @@ DkmsHold DkmsSetup::hold(const std::filesystem::path& file) const {
 
 std::vector<std::string> DkmsSetup::enabled_packages() const {
     std::vector<std::string> packages;
-    std::error_code not_there;
-    for (const auto& entry : std::filesystem::directory_iterator(folder(), not_there)) {
+    for_each_entry(folder(), [&](const std::filesystem::directory_entry& entry) {
         const std::filesystem::path& file = entry.path();
         if (file.extension() != ".conf" || file.filename() == "framework.conf" ||
             file.filename() == kernel_sign_.filename()) {
-            continue;
+            return;
         }
         std::error_code ignored;
         if (!is_link(file) && !std::filesystem::is_regular_file(file, ignored)) {
-            continue;
+            return;
         }
         const DkmsHold how = hold(file);
         if (how == DkmsHold::link || how == DkmsHold::line) {
             packages.push_back(file.stem().string());
         }
-    }
+    });
     std::ranges::sort(packages);
     return packages;
 }
@@ -325,17 +324,15 @@ std::vector<std::pair<std::filesystem::path, DkmsChange>> DkmsSetup::disable_nat
 std::vector<DkmsPackage> find_dkms_packages(const std::filesystem::path& root) {
     const std::filesystem::path tree = root / "var/lib/dkms";
     std::vector<DkmsPackage> packages;
-    std::error_code why;
-    for (std::filesystem::directory_iterator package(tree, why), end; !why && package != end; package.increment(why)) {
-        std::error_code not_a_folder;
-        for (const auto& version : std::filesystem::directory_iterator(package->path(), not_a_folder)) {
+    const std::error_code why = for_each_entry(tree, [&packages](const std::filesystem::directory_entry& package) {
+        for_each_entry(package.path(), [&](const std::filesystem::directory_entry& version) {
             // What a package's version always has (dkms: add_module()).
             if (is_there(version.path() / "source")) {
                 packages.push_back(
-                    {package->path().filename().string(), version.path().filename().string(), version.path()});
+                    {package.path().filename().string(), version.path().filename().string(), version.path()});
             }
-        }
-    }
+        });
+    });
     if (why && why.value() != ENOENT) {
         throw Error::from_errno(tree.string(), "read the folder", why.value());
     }
@@ -344,11 +341,12 @@ std::vector<DkmsPackage> find_dkms_packages(const std::filesystem::path& root) {
 }
 
 bool has_dkms_source(const std::filesystem::path& root, const std::string& package) {
-    std::error_code not_there;
-    const std::filesystem::directory_iterator folders(root / "usr/src", not_there);
-    return std::any_of(begin(folders), end(folders), [&package](const std::filesystem::directory_entry& folder) {
-        return folder.path().filename().string().starts_with(package + '-') && is_there(folder.path() / "dkms.conf");
+    bool found = false;
+    for_each_entry(root / "usr/src", [&](const std::filesystem::directory_entry& folder) {
+        found = found ||
+                (folder.path().filename().string().starts_with(package + '-') && is_there(folder.path() / "dkms.conf"));
     });
+    return found;
 }
 
 } // namespace ksign

@@ -39,10 +39,8 @@ std::optional<std::string> assigned(const std::filesystem::path& file, const std
 
 std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder) {
     std::vector<std::filesystem::path> entries;
-    std::error_code not_there;
-    for (const auto& entry : std::filesystem::directory_iterator(folder, not_there)) {
-        entries.push_back(entry.path());
-    }
+    for_each_entry(folder,
+                   [&entries](const std::filesystem::directory_entry& entry) { entries.push_back(entry.path()); });
     std::ranges::sort(entries);
     return entries;
 }

@@ -1,5 +1,7 @@
 #include <ksign/kernel.hpp>
 
+#include "file.hpp"
+
 #include <ksign/error.hpp>
 
 #include <sys/utsname.h>
@@ -167,23 +169,21 @@ std::vector<std::filesystem::path> Kernel::dkms_modules() const {
     const std::filesystem::path tree = root_ / "var/lib/dkms";
     const std::string mark = "kernel-" + release_.text() + "-";
     std::vector<std::string> names;
-    std::error_code why;
-    for (std::filesystem::directory_iterator module(tree, why), end; !why && module != end; module.increment(why)) {
-        std::error_code not_a_folder;
-        for (const auto& entry : std::filesystem::directory_iterator(module->path(), not_a_folder)) {
+    const std::error_code why = for_each_entry(tree, [&](const std::filesystem::directory_entry& module) {
+        for_each_entry(module.path(), [&](const std::filesystem::directory_entry& entry) {
             // The name alone does not tell 6.12.1-rt from 6.12.1 on an architecture called "rt-…".
             std::error_code no_link;
             const std::filesystem::path target = std::filesystem::read_symlink(entry.path(), no_link);
             if (no_link || !entry.path().filename().string().starts_with(mark) ||
                 target.parent_path().filename() != release_.text()) {
-                continue;
+                return;
             }
             const std::filesystem::path built = resolve_in_root(root_, entry.path()) / "module";
             for (const std::filesystem::path& file : find_modules(built)) {
                 names.push_back(module_name(file));
             }
-        }
-    }
+        });
+    });
     if (why && why.value() != ENOENT) {
         throw folder_failure(tree, why);
     }
@@ -213,16 +213,15 @@ std::vector<std::filesystem::path> Kernel::dkms_modules() const {
 std::vector<Kernel> find_kernels(const std::filesystem::path& root) {
     const std::filesystem::path folder = resolve_in_root(root, root / "lib/modules");
     std::vector<std::string> releases;
-    std::error_code why;
-    for (std::filesystem::directory_iterator entry(folder, why), end; !why && entry != end; entry.increment(why)) {
+    const std::error_code why = for_each_entry(folder, [&releases](const std::filesystem::directory_entry& entry) {
         std::error_code ignored;
         // A removed kernel's folder often stays behind, with no more than what depmod wrote.
-        if (std::filesystem::exists(entry->path() / "kernel", ignored) ||
-            std::filesystem::is_symlink(entry->path() / "build", ignored) ||
-            std::filesystem::exists(entry->path() / "build", ignored)) {
-            releases.push_back(entry->path().filename());
+        if (std::filesystem::exists(entry.path() / "kernel", ignored) ||
+            std::filesystem::is_symlink(entry.path() / "build", ignored) ||
+            std::filesystem::exists(entry.path() / "build", ignored)) {
+            releases.push_back(entry.path().filename());
         }
-    }
+    });
     if (why && why.value() != ENOENT) {
         throw folder_failure(folder, why);
     }

@@ -1,5 +1,7 @@
 #include <ksign/kmod.hpp>
 
+#include "file.hpp"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -32,12 +34,11 @@ std::vector<std::filesystem::path> library_folders(const std::filesystem::path& 
     std::vector<std::filesystem::path> folders;
     for (const char* const top : {"usr/lib64", "usr/lib", "lib64", "lib"}) {
         folders.push_back(root / top);
-        std::error_code ignored;
-        for (const auto& entry : std::filesystem::directory_iterator(folders.back(), ignored)) {
+        for_each_entry(root / top, [&folders](const std::filesystem::directory_entry& entry) {
             if (entry.path().filename().string().find("-linux-") != std::string::npos) {
                 folders.push_back(entry.path());
             }
-        }
+        });
     }
     return folders;
 }
