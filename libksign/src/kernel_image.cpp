@@ -2,6 +2,7 @@
 
 #include "certificate_search.hpp"
 #include "container.hpp"
+#include "little_endian.hpp"
 #include "lz4.hpp"
 #include "pe.hpp"
 
@@ -69,11 +70,8 @@ class Head {
         return offset + text.size() <= size_ && std::memcmp(bytes_.data() + offset, text.data(), text.size()) == 0;
     }
     [[nodiscard]] std::uint32_t number(std::size_t offset, std::size_t bytes) const {
-        std::uint32_t value = 0;
-        for (std::size_t index = 0; index < bytes && offset + index < size_; ++index) {
-            value |= std::to_integer<std::uint32_t>(bytes_[offset + index]) << (8U * index);
-        }
-        return value;
+        const auto rest = this->bytes().subspan(std::min(offset, size_));
+        return static_cast<std::uint32_t>(from_little_endian(rest.first(std::min(bytes, rest.size()))));
     }
     [[nodiscard]] std::span<const std::byte> bytes() const { return std::span(bytes_).first(size_); }
 
@@ -146,8 +144,7 @@ class Unpacker {
             payload.size -= 4;
             std::array<std::byte, 4> word{};
             static_cast<void>(payload.file.read_at(payload.start + payload.size, word));
-            size = std::to_integer<std::uint32_t>(word[0]) | std::to_integer<std::uint32_t>(word[1]) << 8U |
-                   std::to_integer<std::uint32_t>(word[2]) << 16U | std::to_integer<std::uint32_t>(word[3]) << 24U;
+            size = from_little_endian(word);
         }
         decode(payload);
         if (size && *size != total_) {

@@ -1,4 +1,4 @@
-// Numbers as the container formats store them: the lowest byte first.
+// Numbers as the container formats, LZ4 and PE store them: the lowest byte first.
 #pragma once
 
 #include <cstddef>

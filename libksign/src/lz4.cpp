@@ -1,6 +1,7 @@
 #include "lz4.hpp"
 
 #include "container.hpp"
+#include "little_endian.hpp"
 
 #include <array>
 #include <cstdint>
@@ -18,14 +19,6 @@ constexpr std::size_t shortest_match = 4;
 
 Error failure(const std::string& subject, const std::string& reason) {
     return {ErrorCode::container, subject, "lz4: " + reason, "the file is damaged: get it anew"};
-}
-
-std::uint32_t little_endian_32(Bytes bytes) {
-    std::uint32_t value = 0;
-    for (std::size_t index = 0; index < 4; ++index) {
-        value |= std::to_integer<std::uint32_t>(bytes[index]) << (8U * index);
-    }
-    return value;
 }
 
 /// One compressed block. Every read and write is checked: the input may be hostile.
@@ -107,7 +100,7 @@ class BlockDecoder {
 } // namespace
 
 bool is_lz4_legacy(std::span<const std::byte> start) noexcept {
-    return start.size() >= 4 && little_endian_32(start) == legacy_magic;
+    return start.size() >= 4 && from_little_endian(start.first(4)) == legacy_magic;
 }
 
 void decode_lz4_legacy(const ByteSource& source, const ByteSink& sink, const std::string& subject) {
@@ -117,7 +110,7 @@ void decode_lz4_legacy(const ByteSource& source, const ByteSink& sink, const std
     std::array<std::byte, 4> word{};
     bool in_frame = false;
     while (const std::size_t got = read_full(source, word)) {
-        const std::uint32_t size = little_endian_32(word);
+        const auto size = static_cast<std::uint32_t>(from_little_endian(word));
         if (got == word.size() && size == legacy_magic) { // frames may follow each other
             in_frame = true;
             continue;
