@@ -9,9 +9,6 @@
 namespace ksign {
 namespace {
 
-constexpr std::size_t length_offset = 8; // of sig_len in struct module_signature
-constexpr std::byte pkcs7_type{2};       // PKEY_ID_PKCS7, later MODULE_SIGNATURE_TYPE_PKCS7
-
 constexpr const char* rebuild_remedy = "rebuild or reinstall the module";
 
 Error malformed(const std::string& subject, std::string reason) {
@@ -20,12 +17,6 @@ Error malformed(const std::string& subject, std::string reason) {
 
 Error not_a_module(const std::string& subject, std::string reason, std::string remedy = {}) {
     return {ErrorCode::not_a_module, subject, "not a kernel module: " + std::move(reason), std::move(remedy)};
-}
-
-bool ends_with_marker(std::span<const std::byte> bytes) {
-    return bytes.size() >= signature_marker.size() &&
-           std::memcmp(bytes.last(signature_marker.size()).data(), signature_marker.data(), signature_marker.size()) ==
-               0;
 }
 
 /// Whether the bytes are one DER SEQUENCE, no more and no less: what tells a true sig_len from a lying one.
@@ -48,21 +39,13 @@ bool is_one_der_sequence(std::span<const std::byte> bytes) {
     return bytes.size() - 2 - length_bytes == length;
 }
 
-std::uint32_t big_endian_32(std::span<const std::byte> bytes) {
-    std::uint32_t value = 0;
-    for (const std::byte byte : bytes.first(4)) {
-        value = value << 8U | std::to_integer<std::uint32_t>(byte);
-    }
-    return value;
-}
-
 /// The size of the CMS, by struct module_signature. Same checks as mod_check_sig().
 std::size_t checked_signature_size(std::span<const std::byte> info, std::uint64_t bytes_before,
                                    const std::string& subject) {
-    const std::uint32_t size = big_endian_32(info.subspan(length_offset));
+    const std::uint32_t size = signature_length(info);
     // Fields before the length: algo, hash, id_type, signer_len, key_id_len, padding.
-    for (std::size_t index = 0; index < length_offset; ++index) {
-        if (index == 2) {
+    for (std::size_t index = 0; index < signature_length_offset; ++index) {
+        if (index == signature_type_offset) {
             if (info[index] != pkcs7_type) {
                 throw malformed(subject, "its type is " + std::to_string(std::to_integer<int>(info[index])) +
                                              ", and the kernel knows PKCS#7 (2) only");
@@ -117,11 +100,25 @@ class ElfHeader {
 
 } // namespace
 
+std::uint32_t signature_length(std::span<const std::byte> info) {
+    std::uint32_t value = 0;
+    for (const std::byte byte : info.subspan(signature_length_offset, 4)) {
+        value = value << 8U | std::to_integer<std::uint32_t>(byte);
+    }
+    return value;
+}
+
+bool ends_with_marker(std::span<const std::byte> bytes) {
+    return bytes.size() >= signature_marker.size() &&
+           std::memcmp(bytes.last(signature_marker.size()).data(), signature_marker.data(), signature_marker.size()) ==
+               0;
+}
+
 std::array<std::byte, trailer_size> make_trailer(std::uint32_t signature_size) {
     std::array<std::byte, trailer_size> trailer{};
-    trailer[2] = pkcs7_type;
+    trailer[signature_type_offset] = pkcs7_type;
     for (std::size_t index = 0; index < 4; ++index) {
-        trailer[length_offset + index] = static_cast<std::byte>(signature_size >> (24U - 8U * index) & 0xffU);
+        trailer[signature_length_offset + index] = static_cast<std::byte>(signature_size >> (24U - 8U * index) & 0xffU);
     }
     std::memcpy(trailer.data() + module_signature_size, signature_marker.data(), signature_marker.size());
     return trailer;

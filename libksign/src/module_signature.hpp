@@ -24,6 +24,15 @@ inline constexpr std::string_view signature_marker = "~Module signature appended
 
 /// struct module_signature, as the kernel lays it out.
 inline constexpr std::size_t module_signature_size = 12;
+inline constexpr std::size_t signature_type_offset = 2;   ///< Of id_type.
+inline constexpr std::size_t signature_length_offset = 8; ///< Of sig_len; the fields before it are of one byte each.
+inline constexpr std::byte pkcs7_type{2};                 ///< PKEY_ID_PKCS7, later MODULE_SIGNATURE_TYPE_PKCS7.
+
+/// The sig_len of a struct module_signature, which is stored with its highest byte first.
+[[nodiscard]] std::uint32_t signature_length(std::span<const std::byte> info);
+
+/// Whether bytes end with the marker.
+[[nodiscard]] bool ends_with_marker(std::span<const std::byte> bytes);
 
 /// What follows the CMS: struct module_signature and the marker.
 inline constexpr std::size_t trailer_size = module_signature_size + signature_marker.size();

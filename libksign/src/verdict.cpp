@@ -11,7 +11,6 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
-#include <cstring>
 #include <deque>
 #include <map>
 #include <system_error>
@@ -22,10 +21,6 @@ namespace ksign {
 namespace {
 
 using Failure = std::optional<KernelFailure>;
-
-constexpr std::size_t info_offset_type = 2;   // id_type of struct module_signature
-constexpr std::size_t info_offset_length = 8; // sig_len
-constexpr std::byte pkcs7_type{2};            // PKEY_ID_PKCS7
 
 struct ErrorRow {
     int number;
@@ -55,8 +50,7 @@ struct SignaturePlace {
 /// What module_sig_check(), mod_verify_sig() and mod_check_sig() see at the end of a module.
 std::variant<SignaturePlace, KernelFailure> find_signature(std::span<const std::byte> tail, std::uint64_t size) {
     const std::size_t marker = signature_marker.size();
-    if (size <= marker || tail.size() < marker ||
-        std::memcmp(tail.last(marker).data(), signature_marker.data(), marker) != 0) {
+    if (size <= marker || !ends_with_marker(tail)) {
         return KernelFailure{ENODATA, "module_sig_check", "it is not signed", {}};
     }
     std::uint64_t left = size - marker;
@@ -64,10 +58,7 @@ std::variant<SignaturePlace, KernelFailure> find_signature(std::span<const std::
         return KernelFailure{EBADMSG, "mod_verify_sig", "there is nothing before its signature's marker", {}};
     }
     const auto info = tail.first(tail.size() - marker).last(module_signature_size);
-    std::uint32_t length = 0;
-    for (std::size_t index = 0; index < 4; ++index) {
-        length = length << 8U | std::to_integer<std::uint32_t>(info[info_offset_length + index]);
-    }
+    const std::uint32_t length = signature_length(info);
     left -= module_signature_size;
     if (length >= left) {
         return KernelFailure{EBADMSG,
@@ -76,15 +67,15 @@ std::variant<SignaturePlace, KernelFailure> find_signature(std::span<const std::
                                  " stand before it",
                              {}};
     }
-    if (info[info_offset_type] != pkcs7_type) {
+    if (info[signature_type_offset] != pkcs7_type) {
         return KernelFailure{ENOPKG, "mod_check_sig",
                              "its signature is of type " +
-                                 std::to_string(std::to_integer<int>(info[info_offset_type])) +
+                                 std::to_string(std::to_integer<int>(info[signature_type_offset])) +
                                  ", and the kernel knows PKCS#7 (2) only",
                              "module: not signed with expected PKCS#7 message"};
     }
-    for (std::size_t index = 0; index < info_offset_length; ++index) {
-        if (index != info_offset_type && info[index] != std::byte{0}) {
+    for (std::size_t index = 0; index < signature_length_offset; ++index) {
+        if (index != signature_type_offset && info[index] != std::byte{0}) {
             return KernelFailure{EBADMSG, "mod_check_sig",
                                  "a field of its signature's trailer that must be zero is not",
                                  "module: PKCS#7 signature info has unexpected non-zero params"};
