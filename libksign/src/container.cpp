@@ -127,15 +127,17 @@ std::size_t read_full(const ByteSource& source, std::span<std::byte> bytes) {
     return filled;
 }
 
+Error too_large(const std::string& subject, std::uint64_t max_payload) {
+    return {ErrorCode::limit, subject, "holds more than " + std::to_string(max_payload) + " bytes of module",
+            "if a module of that size is what you expect, raise the limit with --max-size, or max-size in ksign.conf"};
+}
+
 LoadObstacle read_payload(const DecodeJob& job, const Codec& codec, std::uint64_t max_payload) {
     std::uint64_t total = 0;
     const ByteSink counting = [&](std::span<const std::byte> bytes) {
         total += bytes.size();
         if (total > max_payload) {
-            throw Error(ErrorCode::limit, job.subject,
-                        "holds more than " + std::to_string(max_payload) + " bytes of module",
-                        "if a module of that size is what you expect, raise the limit with --max-size, or max-size in "
-                        "ksign.conf");
+            throw too_large(job.subject, max_payload);
         }
         if (job.notes != nullptr) {
             job.notes->take(bytes);

@@ -125,6 +125,9 @@ extern const Codec zstd_codec;
 /// Fills the span from a source, however little it gives at a time; less only at its end.
 [[nodiscard]] std::size_t read_full(const ByteSource& source, std::span<std::byte> bytes);
 
+/// That a module is larger than @p max_payload bytes.
+[[nodiscard]] Error too_large(const std::string& subject, std::uint64_t max_payload);
+
 /// Streams a file's payload into a sink. Throws Error (limit) once it is larger than @p max_payload bytes: a few
 /// kilobytes can decode to terabytes.
 [[nodiscard]] LoadObstacle read_payload(const InputFile& file, const Codec& codec, std::uint64_t max_payload,

@@ -101,10 +101,7 @@ HandedModule::HandedModule(const InputFile& file, const Codec& codec, bool by_ke
 void HandedModule::read_plain() {
     size_ = file_.size();
     if (size_ > max_payload_) {
-        throw Error(ErrorCode::limit, file_.path().string(),
-                    "holds more than " + std::to_string(max_payload_) + " bytes of module",
-                    "if a module of that size is what you expect, raise the limit with --max-size, or max-size in "
-                    "ksign.conf");
+        throw too_large(file_.path().string(), max_payload_);
     }
     if (size_ <= largest_kept) {
         kept_ = std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(size_));
