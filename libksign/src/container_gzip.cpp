@@ -15,6 +15,7 @@ namespace {
 
 constexpr int window_bits = MAX_WBITS + 16; // 16: a gzip header and trailer, not zlib's
 constexpr std::size_t flags_offset = 3;
+constexpr unsigned flag_text = 0x01; // RFC 1952, 2.3.1: no field belongs to it
 constexpr unsigned flag_name = 0x08;
 constexpr std::size_t trailer_size = 8;   // RFC 1952, 2.3: CRC-32 and size, both of 32 bits
 constexpr unsigned block_boundary = 0x80; // of data_type, zlib.h: inflate() stands between two blocks
@@ -67,8 +68,9 @@ LoadObstacle decode(const DecodeJob& job) {
     std::uint64_t taken_before = 0; // bytes, by earlier chunks
     while (const std::size_t got = read_full(job.source, input)) {
         if (taken_before == 0 && got > flags_offset &&
-            (std::to_integer<unsigned>(input[flags_offset]) & ~flag_name & 0xffU) != 0) {
-            // module_gzip_header_len() skips a file name only and takes what else there is for deflate data.
+            (std::to_integer<unsigned>(input[flags_offset]) & ~(flag_text | flag_name) & 0xffU) != 0) {
+            // module_gzip_header_len() looks at the bit of the file name only, and takes what other fields there are
+            // for deflate data.
             obstacle = {RefusingReader::kernel, "gzip header with fields that the kernel does not skip"};
         }
         stream.next_in = reinterpret_cast<Bytef*>(input.data());

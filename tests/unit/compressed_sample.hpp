@@ -121,6 +121,7 @@ struct GzipForm {
     std::string extra = {};
     bool header_checksum = false;
     int level = 6;
+    bool is_text = false; ///< FTEXT, a bit without a field.
 };
 
 /// One member.
@@ -139,7 +140,8 @@ inline Bytes make_gzip(ByteView payload, GzipForm form = {}) {
     header.extra = as_field(form.extra);
     header.extra_len = static_cast<uInt>(form.extra.size());
     header.hcrc = form.header_checksum ? 1 : 0;
-    if (!form.name.empty() || !form.comment.empty() || !form.extra.empty() || form.header_checksum) {
+    header.text = form.is_text ? 1 : 0;
+    if (!form.name.empty() || !form.comment.empty() || !form.extra.empty() || form.header_checksum || form.is_text) {
         deflateSetHeader(&stream, &header);
     }
     Bytes output(deflateBound(&stream, static_cast<uLong>(payload.size())) + 1024);

@@ -412,6 +412,18 @@ TEST_CASE("gzip with a file name decodes, and the kernel reads it", "[container]
     check_decodes(gzip_codec, make_gzip(payload, form), payload, "");
 }
 
+TEST_CASE("gzip that is marked as text decodes, and the kernel reads it", "[container]") {
+    const Bytes payload = compressible_bytes(20000);
+    GzipForm form;
+    form.is_text = true;
+    REQUIRE(make_gzip(payload, form)[3] == std::byte{1});
+    check_decodes(gzip_codec, make_gzip(payload, form), payload, "");
+    form.name = "some_module.ko";
+    check_decodes(gzip_codec, make_gzip(payload, form), payload, "");
+    form.comment = "made by hand";
+    check_decodes(gzip_codec, make_gzip(payload, form), payload, "does not skip");
+}
+
 TEST_CASE("gzip with other header fields decodes, and is told", "[container]") {
     const Bytes payload = compressible_bytes(20000);
     GzipForm extra;

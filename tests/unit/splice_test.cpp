@@ -332,14 +332,17 @@ TEST_CASE("gzip that no kernel reads, and gzip with padding, are not spliced", "
         spliced(gzip_codec, joined({make_gzip(payload), make_gzip(payload)}), 2 * payload.size(), bytes_of("tail"), 6));
 }
 
-TEST_CASE("a gzip header's file name stays", "[splice]") {
+TEST_CASE("a gzip header's file name stays, and its mark as text", "[splice]") {
     const Bytes payload = sample(20000);
-    GzipForm form;
-    form.name = "a.ko";
-    const Bytes container = make_gzip(payload, form);
-    const Outcome outcome = expect_spliced(gzip_codec, container, payload.size(), random_bytes(700), 6);
-    CHECK(std::ranges::equal(ByteView(outcome.container).first(15), ByteView(container).first(15)));
-    check_with_program(gzip_codec, outcome.container);
+    for (const bool is_text : {false, true}) {
+        GzipForm form;
+        form.name = "a.ko";
+        form.is_text = is_text;
+        const Bytes container = make_gzip(payload, form);
+        const Outcome outcome = expect_spliced(gzip_codec, container, payload.size(), random_bytes(700), 6);
+        CHECK(std::ranges::equal(ByteView(outcome.container).first(15), ByteView(container).first(15)));
+        check_with_program(gzip_codec, outcome.container);
+    }
 }
 
 TEST_CASE("gzip blocks are appended at every bit", "[splice]") {
