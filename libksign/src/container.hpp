@@ -42,6 +42,13 @@ struct DecodeJob {
     PayloadNotes* notes = nullptr;
     /// As kernels read it: what follows the first stream, frame or member is not looked at.
     bool first_only = false;
+    /// With first_only: where the decoder says how many bytes of the source belong to the first. Null: nowhere.
+    std::uint64_t* taken = nullptr;
+    void took(std::uint64_t bytes) const {
+        if (taken != nullptr) {
+            *taken = bytes;
+        }
+    }
 };
 
 /// Compresses a payload into one container in the form that the kernel and kmod read.

@@ -95,6 +95,7 @@ LoadObstacle decode(const DecodeJob& job) {
                 job.sink(std::span(output).first(output.size() - stream.avail_out));
                 if (status == Z_STREAM_END) {
                     if (job.first_only) {
+                        job.took(taken_before + got - stream.avail_in);
                         return obstacle;
                     }
                     ++members;

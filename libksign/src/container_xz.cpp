@@ -146,6 +146,7 @@ LoadObstacle decode(const DecodeJob& job) {
         const lzma_ret status = lzma_code(&stream, at_end ? LZMA_FINISH : LZMA_RUN);
         job.sink(std::span(output).first(output.size() - stream.avail_out));
         if (status == LZMA_STREAM_END) {
+            job.took(stream.total_in);
             break;
         }
         if (status == LZMA_GET_CHECK || status == LZMA_NO_CHECK || status == LZMA_UNSUPPORTED_CHECK) {

@@ -211,7 +211,8 @@ LoadObstacle decode(const DecodeJob& job) {
     FrameWatch watch(job.notes);
     std::vector<std::byte> input(chunk_size);
     std::vector<std::byte> output(std::max(chunk_size, ZSTD_DStreamOutSize())); // no block holds more
-    std::size_t kept = 0; // bytes at the start of input that are not used yet
+    std::size_t kept = 0;           // bytes at the start of input that are not used yet
+    std::uint64_t taken_before = 0; // bytes that are used, and not in input any more
     bool between_frames = true;
     while (true) {
         const std::size_t got = job.source(std::span(input).subspan(kept));
@@ -241,12 +242,14 @@ LoadObstacle decode(const DecodeJob& job) {
             if (between_frames) {
                 watch.end_frame();
                 if (job.first_only) {
+                    job.took(taken_before + in.pos);
                     return watch.obstacle();
                 }
             }
             output_was_full = out.pos == out.size && !between_frames;
         }
         kept = available - in.pos;
+        taken_before += in.pos;
         std::copy_n(input.begin() + static_cast<std::ptrdiff_t>(in.pos), kept, input.begin());
         if (at_end) {
             break;

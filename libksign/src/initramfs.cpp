@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -22,14 +21,17 @@ using Bytes = std::span<const std::byte>;
 constexpr std::size_t header_size = 110;   // of "newc": 6 of magic, 13 fields of 8 hexadecimal digits
 constexpr std::size_t longest_name = 4096; // PATH_MAX, as init/initramfs.c has it
 constexpr std::uint64_t largest_module = std::uint64_t{256} << 20U;
-constexpr std::uint64_t largest_initramfs = std::uint64_t{8} << 30U; // bounds the time, not the memory
+// These two bound the time, not the memory.
+constexpr std::uint64_t largest_initramfs = std::uint64_t{8} << 30U;
+constexpr std::size_t most_compressed_parts = 4096;
 
 Error damaged(const std::string& subject, std::string reason) {
     return {ErrorCode::kernel, subject, "not a whole initramfs: " + std::move(reason),
             "make it anew: update-initramfs -u, dracut -f or mkinitcpio -P"};
 }
 
-/// Takes cpio archives apart as they come by, one after the other, with zero bytes between them.
+/// Takes cpio archives apart as they come by, one after the other, with zero bytes between them. Headers stand at
+/// multiples of four: "broken padding", do_reset() of init/initramfs.c says of others.
 class CpioReader {
   public:
     CpioReader(const InitramfsSink& sink, const std::string& subject) : sink_(sink), subject_(subject) {}
@@ -40,7 +42,7 @@ class CpioReader {
         while (used < bytes.size()) {
             const auto rest = bytes.subspan(used);
             if (state_ == State::between) {
-                if (rest.front() == std::byte{'0'}) {
+                if (rest.front() == std::byte{'0'} && position_ % 4 == 0) {
                     start(State::header, header_size);
                 } else if (rest.front() == std::byte{0}) {
                     ++used;
@@ -64,7 +66,9 @@ class CpioReader {
         return used;
     }
 
-    [[nodiscard]] const InitramfsSink& sink() const noexcept { return sink_; }
+    /// Of what stands between two archives, for others to read.
+    void skip(std::uint64_t bytes) noexcept { position_ += bytes; }
+
     [[nodiscard]] bool is_between() const noexcept { return state_ == State::between; }
 
   private:
@@ -156,11 +160,12 @@ class CpioReader {
     std::vector<std::byte> collected_;
 };
 
-/// A file, or a part of it.
+/// A file, or a part of it, as unpack_to_rootfs() (init/initramfs.c) goes through it: archives, zero bytes and what is
+/// compressed, in any order. What is compressed holds whole archives.
 class Reader {
   public:
     Reader(const InputFile& file, const InitramfsSink& sink)
-        : file_(file), subject_(file.path().string()), end_(file.size()), archive_(sink, subject_) {
+        : file_(file), sink_(sink), subject_(file.path().string()), end_(file.size()), archive_(sink, subject_) {
         const auto section = find_pe_section(
             [&file](std::uint64_t position, std::span<std::byte> bytes) { return file.read_at(position, bytes); },
             ".initrd");
@@ -183,8 +188,9 @@ class Reader {
             const std::size_t used = archive_.take(std::span(chunk).first(got));
             position_ += used;
             if (used < got) {
-                unpack();
-                return;
+                const std::uint64_t taken = unpack();
+                position_ += taken;
+                archive_.skip(taken);
             }
         }
         expect_end(archive_);
@@ -202,46 +208,52 @@ class Reader {
         }
     }
 
-    /// What stands from here to the end: one archive, compressed.
-    void unpack() {
+    /// What is compressed from here on, up to the end of its stream, frame or member: how many bytes that takes.
+    [[nodiscard]] std::uint64_t unpack() {
+        if (++compressed_parts_ > most_compressed_parts) {
+            throw Error(ErrorCode::limit, subject_,
+                        "has more than " + std::to_string(most_compressed_parts) + " compressed parts");
+        }
         std::array<std::byte, 8> start{};
         const auto head = std::span<const std::byte>(start).first(read_at(position_, start));
-        const ByteSource source = [this](std::span<std::byte> bytes) {
-            const std::size_t got = read_at(position_, bytes);
-            position_ += got;
+        const ByteSource source = [this, at = position_](std::span<std::byte> bytes) mutable {
+            const std::size_t got = read_at(at, bytes);
+            at += got;
             return got;
         };
-        std::uint64_t total = 0;
-        const ByteSink sink = [&](Bytes bytes) {
-            total += bytes.size();
-            if (total > largest_initramfs) {
+        CpioReader archive(sink_, subject_);
+        const ByteSink sink = [this, &archive](Bytes bytes) {
+            unpacked_ += bytes.size();
+            if (unpacked_ > largest_initramfs) {
                 throw Error(ErrorCode::limit, subject_, "unpacks to more than 8 GiB");
             }
-            if (inner_->take(bytes) != bytes.size()) {
+            if (archive.take(bytes) != bytes.size()) {
                 throw damaged(subject_, "what is compressed in it is no cpio archive");
             }
         };
-        inner_.emplace(archive_.sink(), subject_);
+        std::uint64_t taken = 0;
         try {
-            decode(head, source, sink);
+            taken = decode(head, source, sink);
         } catch (const Error& error) {
             if (error.code() == ErrorCode::container) {
                 throw damaged(subject_, error.reason());
             }
             throw;
         }
-        expect_end(*inner_);
+        expect_end(archive);
+        return taken;
     }
 
-    void decode(Bytes head, const ByteSource& source, const ByteSink& sink) const {
+    [[nodiscard]] std::uint64_t decode(Bytes head, const ByteSource& source, const ByteSink& sink) const {
         if (is_lz4_legacy(head)) {
-            decode_lz4_legacy(source, sink, subject_);
-            return;
+            return decode_lz4_legacy(source, sink, subject_);
         }
         for (const ContainerKind kind : {ContainerKind::gzip, ContainerKind::xz, ContainerKind::zstd}) {
-            if (codec_of(kind).recognizes(head)) {
-                static_cast<void>(codec_of(kind).decode({source, sink, subject_}));
-                return;
+            // decompress_method() (lib/decompress.c) takes no skippable frame for zstd, though the codec does.
+            if (codec_of(kind).recognizes(head) && (kind != ContainerKind::zstd || head[0] == std::byte{0x28})) {
+                std::uint64_t taken = 0;
+                static_cast<void>(codec_of(kind).decode({source, sink, subject_, nullptr, true, &taken}));
+                return taken;
             }
         }
         throw damaged(subject_,
@@ -250,11 +262,13 @@ class Reader {
     }
 
     const InputFile& file_;
+    const InitramfsSink& sink_;
     std::string subject_;
     std::uint64_t position_ = 0;
     std::uint64_t end_;
-    CpioReader archive_;
-    std::optional<CpioReader> inner_;
+    CpioReader archive_; ///< What is not compressed.
+    std::size_t compressed_parts_ = 0;
+    std::uint64_t unpacked_ = 0;
 };
 
 } // namespace

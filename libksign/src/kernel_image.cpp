@@ -183,7 +183,9 @@ class Unpacker {
         try {
             if (is_lz4_legacy(head.bytes())) {
                 name("lz4");
-                decode_lz4_legacy(source, counting, range.subject());
+                if (decode_lz4_legacy(source, counting, range.subject()) != range.size) {
+                    throw damaged(range.subject(), "lz4: the data ends too early");
+                }
                 return;
             }
             const Codec& codec = codec_of_start(head);

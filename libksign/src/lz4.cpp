@@ -103,22 +103,25 @@ bool is_lz4_legacy(std::span<const std::byte> start) noexcept {
     return start.size() >= 4 && from_little_endian(start.first(4)) == legacy_magic;
 }
 
-void decode_lz4_legacy(const ByteSource& source, const ByteSink& sink, const std::string& subject) {
+std::uint64_t decode_lz4_legacy(const ByteSource& source, const ByteSink& sink, const std::string& subject) {
     std::vector<std::byte> input;
     std::vector<std::byte> output;
     output.reserve(block_size);
     std::array<std::byte, 4> word{};
-    bool in_frame = false;
-    while (const std::size_t got = read_full(source, word)) {
+    std::uint64_t taken = 0;
+    while (read_full(source, word) == word.size()) {
         const auto size = static_cast<std::uint32_t>(from_little_endian(word));
-        if (got == word.size() && size == legacy_magic) { // frames may follow each other
-            in_frame = true;
+        if (size == legacy_magic) { // frames may follow each other
+            taken += word.size();
             continue;
         }
-        if (!in_frame) {
+        if (taken == 0) {
             throw failure(subject, "no legacy frame");
         }
-        if (got < word.size() || size == 0 || size > largest_compressed_block) {
+        if (size == 0) {
+            break;
+        }
+        if (size > largest_compressed_block) {
             throw failure(subject, "the data is corrupt, or ends too early");
         }
         input.resize(size);
@@ -127,10 +130,12 @@ void decode_lz4_legacy(const ByteSource& source, const ByteSink& sink, const std
         }
         BlockDecoder(input, output, subject).decode();
         sink(output);
+        taken += word.size() + size;
     }
-    if (!in_frame) {
+    if (taken == 0) {
         throw failure(subject, "no legacy frame");
     }
+    return taken;
 }
 
 } // namespace ksign

@@ -8,6 +8,7 @@
 #include "file.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -16,8 +17,11 @@ namespace ksign {
 /// Whether bytes begin with a legacy frame's magic number.
 [[nodiscard]] bool is_lz4_legacy(std::span<const std::byte> start) noexcept;
 
-/// Decodes legacy frames up to the end of a source. Memory is bounded by a block's 8 MiB, twice.
-/// Throws Error (container).
-void decode_lz4_legacy(const ByteSource& source, const ByteSink& sink, const std::string& subject);
+/// Decodes legacy frames that follow each other, up to where the kernel's unlz4() sees their end
+/// (lib/decompress_unlz4.c of Linux 5.15, and of the older ones that are maintained): the end of the source, a block of
+/// zero bytes, or fewer bytes than a block's size takes. Memory is bounded by a block's 8 MiB, twice. Returns how many
+/// bytes of the source the frames are. Throws Error (container).
+[[nodiscard]] std::uint64_t decode_lz4_legacy(const ByteSource& source, const ByteSink& sink,
+                                              const std::string& subject);
 
 } // namespace ksign

@@ -46,6 +46,77 @@ TEST_CASE("modules are found however an initramfs is packed", "[initramfs]") {
     CHECK((modules_in(make_unified(joined({early, make_zstd(main)}), ".initrd")) == modules));
 }
 
+TEST_CASE("archives follow each other, each compressed in its own way, with zero bytes between", "[initramfs]") {
+    const auto module = [](const char* name, std::uint32_t seed) {
+        return std::pair{"lib/modules/6.12.1/kernel/" + std::string(name), random_bytes(1001, seed)};
+    };
+    const auto padded = [](Bytes part) {
+        part.resize((part.size() + 3) / 4 * 4); // as ukify and mkosi do, with the last part too
+        return part;
+    };
+    const Bytes early = make_cpio({{"kernel/x86/microcode/GenuineIntel.bin", random_bytes(70001)}});
+    const CpioFiles one{module("a.ko", 1)};
+    const CpioFiles two{module("b.ko", 2)};
+    const CpioFiles both{one[0], two[0]};
+    using Pack = Bytes (*)(const Bytes&);
+    const std::vector<Pack> packs{
+        [](const Bytes& archive) { return make_gzip(archive); }, [](const Bytes& archive) { return make_xz(archive); },
+        [](const Bytes& archive) { return make_zstd(archive); },
+        [](const Bytes& archive) { return make_lz4_legacy(archive); }, [](const Bytes& archive) { return archive; }};
+    for (std::size_t first = 0; first < packs.size(); ++first) {
+        const Bytes packed = packs[first](make_cpio(one));
+        for (std::size_t zeros = 0; zeros < 9; ++zeros) {
+            INFO("pack " << first << ", zero bytes " << zeros);
+            CHECK((modules_in(joined({packed, Bytes(zeros)})) == one));
+            CHECK((modules_in(make_unified(joined({early, packed, Bytes(zeros)}), ".initrd")) == one));
+        }
+        for (std::size_t second = 0; second < packs.size(); ++second) {
+            INFO("pack " << first << ", then " << second);
+            const Bytes next = packs[second](make_cpio(two));
+            // unlz4() takes what stands after a block for the next block's size, unless that is zero.
+            CHECK((modules_in(joined({padded(packed), Bytes(4), next})) == both));
+            CHECK((modules_in(joined({padded(packed), Bytes(4), padded(next), Bytes(4), early})) == both));
+            if (first != 3) {
+                CHECK((modules_in(joined({padded(packed), padded(next)})) == both));
+            }
+            if (first != 3 || second == 3) {
+                CHECK((modules_in(joined({second == 4 ? padded(packed) : packed, next})) == both));
+            }
+        }
+    }
+    // Several archives in one stream.
+    CHECK((modules_in(make_zstd(joined({make_cpio(one), Bytes(512), make_cpio(two)}))) == both));
+}
+
+TEST_CASE("what a kernel would not take of an initramfs", "[initramfs]") {
+    const Bytes archive = make_cpio(files);
+    const auto reason = [](ByteView content) { return std::string(error_of([&] { modules_in(content); }).what()); };
+    const Bytes first = prefix_of(archive, 2000);
+    const Bytes second(archive.begin() + 2000, archive.end());
+    // An archive ends where its stream does.
+    CHECK(mentions(reason(joined({make_zstd(first), make_zstd(second)})), "ends too early"));
+    CHECK(mentions(reason(joined({make_gzip(first), make_gzip(second)})), "ends too early"));
+    CHECK(mentions(reason(joined({make_xz(first), make_xz(second)})), "ends too early"));
+    // But for those of lz4, which one decoder takes.
+    CHECK((modules_in(joined({make_lz4_legacy(first), make_lz4_legacy(second)})) == modules));
+    CHECK(mentions(reason(joined({make_lz4_legacy(archive), archive})), "lz4"));
+    // A header stands at a multiple of four.
+    CHECK(mentions(reason(joined({archive, Bytes(3), archive})), "neither a cpio archive nor compressed"));
+    CHECK(mentions(reason(make_gzip(joined({archive, Bytes(3), archive}))), "no cpio archive"));
+    CHECK(mentions(reason(joined({make_zstd(archive), bytes_of("something else")})), "neither a cpio archive nor"));
+    CHECK(mentions(reason(joined({make_gzip(archive), Bytes(5), make_xz(prefix_of(archive, 600))})), "ends too early"));
+    // decompress_method() knows a frame with content only.
+    CHECK(
+        mentions(reason(joined({bytes_from({0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 7}), make_zstd(archive)})), "neither"));
+    // As much as there is time for.
+    Bytes many;
+    for (int round = 0; round < 5000; ++round) {
+        const Bytes empty = make_zstd({});
+        many.insert(many.end(), empty.begin(), empty.end());
+    }
+    CHECK(mentions(reason(many), "more than 4096 compressed parts"));
+}
+
 TEST_CASE("a damaged initramfs is an error that says so", "[initramfs]") {
     const Bytes main = make_cpio(files);
     const auto reason = [](ByteView content) {

@@ -142,6 +142,15 @@ for tool in initrd.img initramfs.img; do
     ((packed >= 4)) || fail "only $packed modules in $tool"
     expect_json '[(m["path"].split("/")[-1], m["differs"], m["verdict"]) for m in d["initramfs"]["stale"]]' \
         "[('loop.ko', False, 'refused')]"
+    # As ukify and mkosi put it into a unified kernel image, filled up with zero bytes, and once more after that.
+    for zeros in 1 2 3 4 512; do
+        { cat "$file" && head -c "$zeros" /dev/zero; } >padded
+        audit 1 --json --initramfs padded
+        expect_json 'd["initramfs"]["modules"], d["initramfs"]["problem"]' "($packed, '')"
+    done
+    cp "$file" padded && truncate -s %4 padded && cat padded padded >twice
+    audit 1 --json --initramfs twice
+    expect_json 'd["initramfs"]["modules"], d["initramfs"]["problem"]' "($((2 * packed)), '')"
     figure "$tool: $(stat -c %s "$file") bytes, $packed modules"
 
     step "$tool: loop is installed anew, signed right: the one in the initramfs is stale, and refused"
