@@ -194,7 +194,11 @@ std::string initramfs_object(const AuditResult& result) {
     for (const InitramfsModule& module : result.stale) {
         JsonObject object;
         object.text("path", module.path).text("installed", module.installed.string()).flag("differs", module.differs);
-        add_verdict(object, module.verdict);
+        if (module.error) {
+            object.raw("error", error_object(*module.error));
+        } else {
+            add_verdict(object, module.verdict);
+        }
         stale.push_back(object.done());
     }
     return JsonObject()
@@ -275,7 +279,7 @@ void print_audit_initramfs(const AuditResult& result) {
                   << (module.installed.empty() ? "is not installed"
                       : module.differs         ? "differs from " + one_line(module.installed.string())
                                                : "is the installed one")
-                  << "; " << one_line(verdict_line(module.verdict)) << '\n';
+                  << "; " << one_line(module.error ? module.error->reason() : verdict_line(module.verdict)) << '\n';
     }
 }
 

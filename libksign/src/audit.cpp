@@ -13,12 +13,24 @@
 namespace ksign {
 namespace {
 
-/// The digest of what a module's file holds, decompressed: the same module may be packed in two ways.
-std::vector<std::byte> content_digest(const InputFile& file, std::uint64_t max_payload) {
+std::vector<std::byte> content_digest_as(const InputFile& file, const Codec& codec, std::uint64_t max_payload) {
     Digest digest(HashAlgorithm::sha256);
-    static_cast<void>(read_payload(file, detect_codec(file), max_payload,
-                                   [&digest](std::span<const std::byte> bytes) { digest.update(bytes); }));
+    static_cast<void>(
+        read_payload(file, codec, max_payload, [&digest](std::span<const std::byte> bytes) { digest.update(bytes); }));
     return digest.finish();
+}
+
+/// The digest of what a module's file holds, decompressed: the same module may be packed in two ways. Of the file
+/// itself where it does not decode.
+std::vector<std::byte> content_digest(const InputFile& file, std::uint64_t max_payload) {
+    try {
+        return content_digest_as(file, detect_codec(file), max_payload);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::container) {
+            throw;
+        }
+        return content_digest_as(file, codec_of(ContainerKind::plain), max_payload);
+    }
 }
 
 /// A path below lib/modules/RELEASE without what compression adds: kernel/fs/ext4/ext4.ko.
@@ -142,12 +154,27 @@ class Audit {
         const InputFile packed = InputFile::of_bytes(content, file.string() + ":" + path);
         if (const auto index = installed_.packed_as(path)) {
             module.installed = modules_[*index];
-            module.differs = content_digest(packed, options_.max_payload) !=
-                             content_digest(InputFile::open(module.installed), options_.max_payload);
+            module.differs = differs(packed, module.installed);
         }
-        module.verdict = judge_.judge_bytes(content, packed.path(), options_.max_payload);
+        // One that can't be read is no reason to stop: the others are still to be judged.
+        try {
+            module.verdict = judge_.judge_bytes(content, packed.path(), options_.max_payload);
+        } catch (const Error& error) {
+            module.error = error;
+            module.verdict.answer = Answer::refused;
+        }
         if (module.differs || module.installed.empty() || module.verdict.answer == Answer::refused) {
             result_.stale.push_back(std::move(module));
+        }
+    }
+
+    /// What can't be read is not the same as anything; why, its verdict says.
+    [[nodiscard]] bool differs(const InputFile& packed, const std::filesystem::path& installed) const {
+        try {
+            return content_digest(packed, options_.max_payload) !=
+                   content_digest(InputFile::open(installed), options_.max_payload);
+        } catch (const Error&) {
+            return true;
         }
     }
 

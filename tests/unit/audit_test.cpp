@@ -128,6 +128,59 @@ TEST_CASE("modules of the initramfs are compared and judged", "[audit]") {
         CHECK_FALSE(result.safe);
         CHECK(mentions(result.sentence, "one module in the initramfs would be refused"));
     }
+    SECTION("one that does not decode: it is named, and the others are judged") {
+        root.file("boot/initramfs-6.12.1.img",
+                  text_of(make_zstd(make_cpio({{modules_folder + "kernel/a.ko.xz", prefix_of(make_xz(current), 900)},
+                                               {modules_folder + "kernel/z.ko", make_module(2200)}}))));
+        const AuditResult result = audit(root);
+        CHECK(result.initramfs_problem.empty());
+        CHECK(result.initramfs_modules == 2);
+        REQUIRE(result.stale.size() == 2);
+        CHECK(result.stale[0].installed.filename() == "a.ko");
+        CHECK(result.stale[0].differs);
+        CHECK(result.stale[0].verdict.answer == Answer::refused);
+        CHECK(result.stale[0].verdict.reason == "xz: the data ends too early");
+        CHECK(result.stale[1].path == modules_folder + "kernel/z.ko");
+        CHECK(result.stale[1].verdict.reason == "it is not signed");
+        CHECK(mentions(result.sentence, "2 modules in the initramfs would be refused"));
+        CHECK((outdated_in_initramfs(Kernel(KernelRelease("6.12.1"), root.path()), root / "boot/initramfs-6.12.1.img",
+                                     {root / (modules_folder + "kernel/a.ko")}) ==
+               std::vector{root / (modules_folder + "kernel/a.ko")}));
+    }
+    SECTION("the same, where it is the installed one that does not decode") {
+        const Bytes cut = prefix_of(make_xz(current), 900);
+        root.file(modules_folder + "kernel/x.ko.xz", text_of(cut));
+        root.file(modules_folder + "kernel/y.ko.xz", text_of(cut));
+        root.file("boot/initramfs-6.12.1.img",
+                  text_of(make_zstd(make_cpio({{modules_folder + "kernel/x.ko.xz", make_xz(current)},
+                                               {modules_folder + "kernel/y.ko.xz", cut},
+                                               {modules_folder + "kernel/a.ko", old}}))));
+        const AuditResult result = audit(root);
+        CHECK(result.initramfs_problem.empty());
+        CHECK(result.troubled.size() == 2);
+        REQUIRE(result.stale.size() == 3);
+        CHECK(result.stale[0].differs);
+        CHECK(result.stale[0].verdict.answer == Answer::loads);
+        CHECK_FALSE(result.stale[1].differs);
+        CHECK(result.stale[1].verdict.answer == Answer::refused);
+        CHECK(result.stale[2].verdict.signer == "a stranger");
+    }
+    SECTION("one that is too large to be looked at: it is named, and the others are judged") {
+        root.file("boot/initramfs-6.12.1.img",
+                  text_of(make_zstd(make_cpio({{modules_folder + "kernel/large.ko", make_module(200000)},
+                                               {modules_folder + "kernel/z.ko", make_module(2200)}}))));
+        AuditOptions options;
+        options.max_payload = 100000;
+        const Kernel kernel(KernelRelease("6.12.1"), root.path());
+        const AuditResult result =
+            audit_kernel(kernel, judge_trusting(rsa_sample()), options, [](std::size_t, std::size_t) {});
+        CHECK(result.initramfs_problem.empty());
+        REQUIRE(result.stale.size() == 2);
+        REQUIRE(result.stale[0].error);
+        CHECK(result.stale[0].error->code() == ErrorCode::limit);
+        CHECK_FALSE(result.stale[1].error);
+        CHECK(mentions(result.sentence, "2 modules in the initramfs would be refused"));
+    }
     SECTION("one that can't be read") {
         root.file("boot/initrd.img-6.12.1", "no initramfs");
         const AuditResult result = audit(root);

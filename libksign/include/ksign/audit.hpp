@@ -39,6 +39,7 @@ struct InitramfsModule {
     std::filesystem::path installed; ///< Empty: none is installed under that name.
     bool differs = false;            ///< From the installed one, when both are decompressed.
     Verdict verdict;                 ///< On the one in the initramfs.
+    std::optional<Error> error;      ///< It can't be read; then the verdict only says "refused".
 };
 
 /// A loaded module whose file would be refused at the next boot.

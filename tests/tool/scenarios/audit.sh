@@ -169,6 +169,18 @@ for tool in initrd.img initramfs.img; do
     audit 0 --initramfs "$file" --trust "$keys/stranger.pem"
     expect_in "$out" "/kernel/drivers/block/loop.ko: differs from $loop; loads (ksign test key stranger"
 
+    step "$tool: with a module after it that does not decode, and one that is not signed"
+    mkdir -p "packed/lib/modules/$release/updates"
+    new_module "packed/lib/modules/$release/updates/z.ko"
+    xz -c --check=crc32 "packed/lib/modules/$release/updates/z.ko" >"packed/lib/modules/$release/updates/a.ko.xz"
+    truncate -s 300 "packed/lib/modules/$release/updates/a.ko.xz"
+    cp "$file" with-more && truncate -s %4 with-more
+    (cd packed && find . | sort | cpio -o -H newc 2>/dev/null) | zstd -q >>with-more
+    audit 1 --initramfs with-more
+    expect_in "$out" "initramfs with-more: $((packed + 2)) modules, 3 of them stale or refused"
+    expect_in "$out" "/updates/a.ko.xz: is not installed; refused with EINVAL (modprobe: Invalid argument): xz: the data ends too early"
+    expect_in "$out" "/updates/z.ko: is not installed; refused with EKEYREJECTED"
+
     step "$tool: cut short"
     head -c $(($(stat -c %s "$file") * 3 / 4)) "$file" >short
     audit 1 --initramfs short
