@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 namespace ksign {
@@ -191,6 +192,41 @@ void read_extensions(const DerElement& wrapper, KernelCertificate::Parts& parts)
     }
 }
 
+/// Reads numbers of two digits, one after the other.
+class DigitReader {
+  public:
+    explicit DigitReader(std::string_view text) : text_(text) {}
+    /// 0, and not right any more, where there are no two digits.
+    unsigned next() {
+        const auto is_digit = [](char character) { return character >= '0' && character <= '9'; };
+        if (text_.size() < 2 || !is_digit(text_[0]) || !is_digit(text_[1])) {
+            right_ = false;
+            return 0;
+        }
+        const unsigned value = static_cast<unsigned>(text_[0] - '0') * 10 + static_cast<unsigned>(text_[1] - '0');
+        text_.remove_prefix(2);
+        return value;
+    }
+    [[nodiscard]] bool is_right() const noexcept { return right_; }
+    [[nodiscard]] std::string_view rest() const noexcept { return text_; }
+
+  private:
+    std::string_view text_;
+    bool right_ = true;
+};
+
+/// x509_note_not_before() and x509_note_not_after(). False if the kernel can't read them.
+bool read_validity(const DerElement& validity, KernelCertificate::Parts& parts) {
+    DerReader times(validity.content);
+    const auto first = times.next();
+    const auto last = times.next();
+    const auto from = first ? time_of(*first) : std::nullopt;
+    const auto to = last ? time_of(*last) : std::nullopt;
+    parts.valid_from = from.value_or(0);
+    parts.valid_to = to.value_or(0);
+    return from && to && times.at_end();
+}
+
 /// The fields that the kernel compares, raw. False if the bytes are no certificate to it.
 bool read_fields(KernelCertificate::Parts& parts) {
     DerReader whole(parts.der);
@@ -211,10 +247,13 @@ bool read_fields(KernelCertificate::Parts& parts) {
     const auto serial = fields.next(der_integer);
     const auto inner_algorithm = fields.next(der_sequence);
     const auto issuer = fields.next(der_sequence);
-    const auto validity = fields.next(der_sequence); // never looked at for modules
+    const auto validity = fields.next(der_sequence);
     const auto subject = fields.next(der_sequence);
     const auto key = fields.next(der_sequence);
     if (!serial || !inner_algorithm || !issuer || !validity || !subject || !key) {
+        return false;
+    }
+    if (!read_validity(*validity, parts)) {
         return false;
     }
     parts.serial = serial->content;
@@ -320,6 +359,39 @@ std::string issuer_and_serial(std::span<const std::byte> serial, std::span<const
 }
 
 KernelCertificate::KernelCertificate(std::shared_ptr<const Parts> parts) noexcept : parts_(std::move(parts)) {}
+
+std::optional<std::int64_t> time_of(const DerElement& element) {
+    constexpr unsigned utc_time = 0x17;
+    constexpr unsigned general_time = 0x18;
+    DigitReader digits(as_text(element.content));
+    unsigned year = 0;
+    if (element.tag == utc_time && element.content.size() == 13) {
+        year = digits.next();
+        year += year >= 50 ? 1900 : 2000;
+    } else if (element.tag == general_time && element.content.size() == 15) {
+        year = digits.next() * 100;
+        year += digits.next();
+        if (year >= 1950 && year <= 2049) {
+            return std::nullopt; // has to be a UTCTime
+        }
+    } else {
+        return std::nullopt;
+    }
+    const unsigned month = digits.next();
+    const unsigned day = digits.next();
+    const unsigned hour = digits.next();
+    const unsigned minute = digits.next();
+    const unsigned second = digits.next();
+    const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(year)), std::chrono::month(month),
+                                           std::chrono::day(day)};
+    // "ISO 8601 permits 24:00:00 as midnight tomorrow", and leap seconds.
+    if (!digits.is_right() || digits.rest() != "Z" || year < 1970 || !date.ok() || hour > 24 || minute > 59 ||
+        second > 60) {
+        return std::nullopt;
+    }
+    const auto days = std::chrono::sys_days(date).time_since_epoch();
+    return std::chrono::seconds(days).count() + std::int64_t{hour} * 3600 + std::int64_t{minute} * 60 + second;
+}
 
 KernelCertificate KernelCertificate::parse(std::span<const std::byte> der, const std::string& subject) {
     auto parts = std::make_shared<Parts>();

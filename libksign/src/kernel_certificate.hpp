@@ -1,12 +1,14 @@
 // What a kernel reads of a certificate (crypto/asymmetric_keys/x509_cert_parser.c), raw as it compares it.
 #pragma once
 
+#include "der.hpp"
 #include "openssl.hpp"
 
 #include <ksign/hash.hpp>
 #include <ksign/trust.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -47,6 +49,8 @@ struct KernelCertificate::Parts {
     PublicKeyAlgorithm key_algorithm{};
     Curve curve{};
     int key_bits = 0;
+    std::int64_t valid_from = 0; ///< Seconds since 1970.
+    std::int64_t valid_to = 0;
     SignatureAlgorithm signed_with;
     bool is_ca = false;              ///< KEY_EFLAG_CA
     bool signs_certificates = false; ///< KEY_EFLAG_KEYCERTSIGN
@@ -61,6 +65,9 @@ struct KernelCertificate::Parts {
     std::string key_text;
     std::string fingerprint_text;
 };
+
+/// A UTCTime or GeneralizedTime as x509_decode_time() reads it, in seconds since 1970; nothing for what it refuses.
+[[nodiscard]] std::optional<std::int64_t> time_of(const DerElement& element);
 
 /// Serial and issuer, one after the other: the kernel's first identifier of a key (asymmetric_key_generate_id()).
 [[nodiscard]] std::string issuer_and_serial(std::span<const std::byte> serial, std::span<const std::byte> issuer);

@@ -203,6 +203,15 @@ Failure MessageCheck::verify_one(std::size_t index) {
     if (state.certificate == none) {
         return {};
     }
+    // "Check that the PKCS#7 signing time is valid according to the X.509 certificate." Keys of the keyrings are not
+    // asked.
+    const auto& validity = certificates[state.certificate].parts();
+    if (signer.signing_time &&
+        (*signer.signing_time < validity.valid_from || *signer.signing_time > validity.valid_to)) {
+        return KernelFailure{EKEYREJECTED, "pkcs7_verify_one",
+                             "it was signed outside of the validity of the certificate in its signature",
+                             "PKCS7: Message signed outside of X.509 validity window"};
+    }
     if (Failure failure = crypto_.why_not_verified(certificates[state.certificate], signer.key_algorithm, state.content,
                                                    signer.value)) {
         failure->reason += " (checked with the certificate in the signature)";

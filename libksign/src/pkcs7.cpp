@@ -22,7 +22,13 @@ constexpr std::string_view signed_data = "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"s
 constexpr std::string_view plain_data = "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01"sv;
 constexpr std::string_view indirect_data = "\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x04"sv; // Authenticode
 constexpr std::string_view attribute_content_type = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x03"sv;
+constexpr std::string_view attribute_signing_time = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x05"sv;
+constexpr std::string_view attribute_smime_capabilities = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0f"sv;
+constexpr std::string_view attribute_statement_type = "\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x0b"sv; // Microsoft's
+constexpr std::string_view attribute_opus_info = "\x2b\x06\x01\x04\x01\x82\x37\x02\x01\x0c"sv;      // Microsoft's
 constexpr std::string_view attribute_message_digest = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x04"sv;
+
+constexpr std::string_view attribute_rule = "pkcs7_sig_note_authenticated_attr";
 
 constexpr std::size_t largest_message = 65535; // asn1_ber_decoder(): "datalen > 65535"
 
@@ -195,10 +201,8 @@ class Parser {
         if (Failure failure = read_hash(object_in(*hash), signer)) {
             return failure;
         }
-        if (const auto attributes = fields.next(der_context(0))) {
-            if (Failure failure = read_attributes(*attributes, signer)) {
-                return failure;
-            }
+        if (Failure failure = read_signed_attributes(fields, signer)) {
+            return failure;
         }
         const auto algorithm = fields.next(der_sequence);
         if (!algorithm) {
@@ -208,9 +212,17 @@ class Parser {
             return failure;
         }
         const auto value = fields.next(der_octet_string);
-        static_cast<void>(fields.next(der_context(1))); // unsigned attributes
+        for (const unsigned choice : {1U, 3U}) { // unsigned attributes, in a set or a sequence
+            if (fields.next(der_context(choice))) {
+                break;
+            }
+        }
         if (!value || !fields.at_end()) {
             return malformed("a signer has no signature value, or something after it");
+        }
+        if (content_type_ == indirect_data && signer.attributes.empty()) {
+            return KernelFailure{EBADMSG, "pkcs7_note_signed_info", "it is Authenticode without signed attributes",
+                                 "PKCS7: Authenticode requires AuthAttrs"};
         }
         signer.value = value->content;
         message_.signers.push_back(std::move(signer));
@@ -310,45 +322,130 @@ class Parser {
         return KernelFailure{ENOPKG, "pkcs7_sig_note_pkey_algo", "no kernel knows its signature algorithm", {}};
     }
 
-    /// pkcs7_sig_note_authenticated_attr() and pkcs7_sig_note_set_of_authattrs().
-    Failure read_attributes(const DerElement& attributes, Pkcs7Signer& signer) const {
-        DerReader list(attributes.content);
-        bool has_type = false;
-        bool has_digest = false;
+    /// The bits of aa_set.
+    struct AttributesSeen {
+        bool content_type = false;
+        bool signing_time = false;
+        bool message_digest = false;
+        bool smime_capabilities = false;
+        bool opus_info = false;
+        bool statement_type = false;
+    };
+
+    /// Each value of each attribute, in the order of the message: the first that does not suit decides.
+    Failure read_attributes(Bytes attributes, Pkcs7Signer& signer, AttributesSeen& seen) const {
+        DerReader list(attributes);
         while (!list.at_end()) {
             const auto attribute = list.next(der_sequence);
-            if (!attribute) {
-                return malformed("its signed attributes are not attributes");
-            }
-            DerReader fields(attribute->content);
+            DerReader fields(attribute ? attribute->content : Bytes());
             const auto object = fields.next(der_object);
             const auto values = fields.next(der_set);
-            auto value = values ? DerReader(values->content).next() : std::nullopt;
-            if (!object || !value) {
+            if (!object || !values || values->content.empty()) {
                 return malformed("a signed attribute has no value");
             }
-            if (as_text(object->content) == attribute_content_type) {
-                has_type = true;
-                if (as_text(value->content) != content_type_) {
-                    return KernelFailure{EBADMSG,
-                                         "pkcs7_sig_note_authenticated_attr",
-                                         "its signed attributes name another content type",
-                                         {}};
+            DerReader each(values->content);
+            while (!each.at_end()) {
+                const auto value = each.next();
+                if (!value) {
+                    return malformed("a signed attribute's value can't be read");
                 }
-            } else if (as_text(object->content) == attribute_message_digest) {
-                has_digest = true;
-                if (value->tag != der_octet_string) {
-                    return malformed("its message digest is not an octet string");
+                if (Failure failure = note_attribute(as_text(object->content), *value, signer, seen)) {
+                    return failure;
                 }
-                signer.message_digest = value->content;
+            }
+            if (!fields.at_end()) {
+                return malformed("something follows a signed attribute's values");
             }
         }
-        if (!has_type || !has_digest) {
-            return KernelFailure{EBADMSG, "pkcs7_sig_note_set_of_authattrs",
-                                 "its signed attributes lack the content type or the message digest",
-                                 "PKCS7: Missing required AuthAttr"};
+        return {};
+    }
+
+    /// pkcs7_sig_note_authenticated_attr(), the same from Linux 4.4 to 7.3. Attributes that it does not know may be
+    /// there as often as they like.
+    Failure note_attribute(std::string_view object, const DerElement& value, Pkcs7Signer& signer,
+                           AttributesSeen& seen) const {
+        if (object == attribute_content_type) {
+            if (std::exchange(seen.content_type, true)) {
+                return repeated_attribute();
+            }
+            return as_text(value.content) == content_type_
+                       ? Failure()
+                       : KernelFailure{EBADMSG, attribute_rule, "its signed attributes name another content type", {}};
         }
-        signer.attributes = attributes.whole;
+        if (object == attribute_signing_time) {
+            if (std::exchange(seen.signing_time, true)) {
+                return repeated_attribute();
+            }
+            signer.signing_time = time_of(value);
+            return signer.signing_time
+                       ? Failure()
+                       : KernelFailure{EBADMSG, attribute_rule, "the kernel can't read its signing time", {}};
+        }
+        if (object == attribute_message_digest) {
+            if (std::exchange(seen.message_digest, true)) {
+                return repeated_attribute();
+            }
+            signer.message_digest = value.content;
+            return value.tag == der_octet_string
+                       ? Failure()
+                       : KernelFailure{EBADMSG, attribute_rule, "its message digest is not an octet string", {}};
+        }
+        if (object == attribute_smime_capabilities) {
+            return note_authenticode(seen.smime_capabilities, "S/MIME capabilities (openssl cms: -nosmimecap)",
+                                     "S/MIME Caps");
+        }
+        if (object == attribute_opus_info) {
+            return note_authenticode(seen.opus_info, "Microsoft's SpOpusInfo", "Authenticode AuthAttrs");
+        }
+        if (object == attribute_statement_type) {
+            return note_authenticode(seen.statement_type, "Microsoft's StatementType", "Authenticode AuthAttrs");
+        }
+        return {};
+    }
+
+    static KernelFailure repeated_attribute() {
+        return {EKEYREJECTED, attribute_rule, "a signed attribute stands there twice, or has several values",
+                "PKCS7: Repeated/multivalue AuthAttrs not permitted"};
+    }
+
+    /// An attribute that belongs to Authenticode alone.
+    Failure note_authenticode(bool& seen, std::string_view name, std::string_view console) const {
+        if (std::exchange(seen, true)) {
+            return repeated_attribute();
+        }
+        if (content_type_ == indirect_data) {
+            return {};
+        }
+        return KernelFailure{EKEYREJECTED, attribute_rule,
+                             "it has " + std::string(name) +
+                                 " among its signed attributes, which kernels take in Authenticode only",
+                             "PKCS7: " + std::string(console) + " only allowed with Authenticode"};
+    }
+
+    /// authenticatedAttributes of pkcs7.asn1: a set, or a sequence, which is parsed and never digested.
+    Failure read_signed_attributes(DerReader& fields, Pkcs7Signer& signer) const {
+        AttributesSeen seen;
+        if (const auto set = fields.next(der_context(0))) {
+            if (Failure failure = read_attributes(set->content, signer, seen)) {
+                return failure;
+            }
+            // pkcs7_sig_note_set_of_authattrs().
+            if (!seen.content_type || !seen.message_digest) {
+                return KernelFailure{EBADMSG, "pkcs7_sig_note_set_of_authattrs",
+                                     "its signed attributes lack the content type or the message digest",
+                                     "PKCS7: Missing required AuthAttr"};
+            }
+            signer.attributes = set->whole;
+            return {};
+        }
+        if (const auto wrapper = fields.next(der_context(2))) {
+            DerReader inside(wrapper->content);
+            const auto list = inside.next(der_sequence);
+            if (!list || !inside.at_end()) {
+                return malformed("its signed attributes are neither a set nor a sequence");
+            }
+            return read_attributes(list->content, signer, seen);
+        }
         return {};
     }
 

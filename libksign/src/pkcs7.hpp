@@ -5,6 +5,7 @@
 #include "kernel_certificate.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -40,6 +41,7 @@ struct Pkcs7Signer {
     std::span<const std::byte> issuer;         ///< Its name in DER, see issuer_text(); empty if by_key_id.
     std::span<const std::byte> attributes;     ///< The signed attributes with their header; empty if none.
     std::span<const std::byte> message_digest; ///< Of the signed attributes.
+    std::optional<std::int64_t> signing_time;  ///< Of the signed attributes, in seconds since 1970.
     std::span<const std::byte> value;          ///< The signature itself.
 };
 

@@ -89,11 +89,28 @@ kernel-sign() {
     ${with_newer:+newer} "$program" "$2" "$keys/$1.key" "$keys/$1.pem" "$file"
 }
 
-# signed-attributes KEY HASH: OpenSSL's own form of CMS, with a signing time, in an otherwise right trailer.
-signed-attributes() {
-    openssl cms -sign -binary -nocerts -nosmimecap -md "$2" -signer "$keys/$1.pem" -inkey "$keys/$1.key" \
+# openssl-cms KEY HASH CERTIFICATE OPTION…: OpenSSL's own form of CMS, with a signing time, in an otherwise right trailer.
+openssl-cms() {
+    choose_openssl "$1" "$2"
+    ${with_newer:+newer} openssl cms -sign -binary -md "$2" -signer "$3" -inkey "$keys/$1.key" "${@:4}" \
         -in "$file" -outform DER -out "$file.cms" || return 1
     append_signature "$file.cms"
+}
+
+# signed-attributes KEY HASH
+signed-attributes() { openssl-cms "$1" "$2" "$keys/$1.pem" -nocerts -nosmimecap; }
+
+# smime-capabilities KEY HASH: the same, as openssl makes it by itself.
+smime-capabilities() { openssl-cms "$1" "$2" "$keys/$1.pem" -nocerts; }
+
+# with-certificate KEY HASH: with the signer's certificate in it.
+with-certificate() { openssl-cms "$1" "$2" "$keys/$1.pem" -nosmimecap; }
+
+# with-expired-certificate KEY HASH: with one that was valid in January 2020 only.
+with-expired-certificate() {
+    newer openssl req -new -x509 -subj "/CN=ksign kernel test, expired" -not_before 20200101000000Z \
+        -not_after 20200201000000Z -key "$keys/$1.key" -config "$project/conf/x509.oot.genkey" -out "$file.pem" || return 1
+    openssl-cms "$1" "$2" "$file.pem" -nosmimecap
 }
 
 # append_signature CMS: with the trailer of include/linux/module_signature.h.

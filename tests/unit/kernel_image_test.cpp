@@ -266,3 +266,26 @@ TEST_CASE("without an image, the certificates of a kernel are those that its hea
     REQUIRE(again.notes.size() == 1);
     CHECK(mentions(again.notes[0], "extra.pem"));
 }
+
+TEST_CASE("a certificate whose validity a kernel can't read is none to it", "[trust]") {
+    const auto parses = [](const char* last) {
+        const CertificatePointer certificate = make_certificate(rsa_sample().key.get(), CertificateForm());
+        const std::unique_ptr<ASN1_TIME, decltype(&ASN1_TIME_free)> time(ASN1_TIME_new(), ASN1_TIME_free);
+        openssl_expect(ASN1_TIME_set_string(time.get(), last));
+        openssl_expect(X509_set1_notAfter(certificate.get(), time.get()));
+        openssl_expect(X509_sign(certificate.get(), rsa_sample().key.get(), EVP_sha256()));
+        try {
+            static_cast<void>(KernelCertificate::parse(certificate_der(certificate.get()), "test"));
+            return true;
+        } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::certificate);
+            return false;
+        }
+    };
+    CHECK(parses("491231235959Z"));
+    CHECK(parses("20500101000000Z"));
+    CHECK(parses("99991231235959Z"));
+    // x509_decode_time(): what fits UTCTime has to be one.
+    CHECK_FALSE(parses("20491231235959Z"));
+    CHECK_FALSE(parses("600101000000Z"));
+}

@@ -98,12 +98,12 @@ KeySample issued_by(const KeySample& issuer, KeyPointer key, const std::string& 
 }
 
 /// A CMS message by OpenSSL's own means, for what ksign never makes.
-Bytes cms_by_openssl(const KeySample& sample, ByteView content, unsigned flags) {
+Bytes cms_by_openssl(const KeySample& sample, ByteView content, unsigned flags, bool with_capabilities = false) {
     const std::unique_ptr<BIO, decltype(&BIO_free_all)> data(
         BIO_new_mem_buf(content.data(), static_cast<int>(content.size())), BIO_free_all);
     const std::unique_ptr<CMS_ContentInfo, decltype(&CMS_ContentInfo_free)> cms(
         openssl_expect(CMS_sign(sample.certificate.get(), sample.key.get(), nullptr, data.get(),
-                                flags | CMS_BINARY | CMS_NOSMIMECAP)),
+                                flags | CMS_BINARY | (with_capabilities ? 0U : CMS_NOSMIMECAP))),
         CMS_ContentInfo_free);
     unsigned char* encoded = nullptr;
     const int size = i2d_CMS_ContentInfo(cms.get(), &encoded);
@@ -412,6 +412,11 @@ TEST_CASE("messages that are good CMS and no module's signature", "[verdict]") {
         verdict_on(module(cms_by_openssl(rsa_sample(), payload, CMS_DETACHED | CMS_NOCERTS)), trusting({rsa_sample()}));
     check_refused(attributes, EKEYREJECTED, "EKEYREJECTED", "pkcs7_verify",
                   "PKCS7: Invalid module sig (has authattrs)");
+    // As `openssl cms -sign` makes it, with S/MIME capabilities; -nosmimecap leaves them out.
+    check_refused(verdict_on(module(cms_by_openssl(rsa_sample(), payload, CMS_DETACHED | CMS_NOCERTS, true)),
+                             trusting({rsa_sample()})),
+                  EKEYREJECTED, "EKEYREJECTED", "pkcs7_sig_note_authenticated_attr",
+                  "PKCS7: S/MIME Caps only allowed with Authenticode");
     const Verdict content =
         verdict_on(module(cms_by_openssl(rsa_sample(), payload, CMS_NOATTR | CMS_NOCERTS)), trusting({rsa_sample()}));
     check_refused(content, EBADMSG, "EBADMSG", "verify_pkcs7_message_sig", "PKCS#7 signature with non-detached data");
