@@ -105,7 +105,8 @@ void HandedModule::read_plain() {
     }
     if (size_ <= largest_kept) {
         kept_ = std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(size_));
-        size_ = file_.read_at(0, std::span(kept_.get(), static_cast<std::size_t>(size_)));
+        const std::span<std::byte> whole(kept_.get(), static_cast<std::size_t>(size_));
+        expect_whole(file_.read_at(0, whole), whole.size());
     }
     head_.resize(sizeof(Elf64_Ehdr));
     head_.resize(read_at(0, head_));
@@ -114,7 +115,7 @@ void HandedModule::read_plain() {
         tail_ = std::span(kept_.get(), static_cast<std::size_t>(size_)).last(tail);
     } else {
         held_.resize(tail);
-        held_.resize(read_at(size_ - tail, held_));
+        expect_whole(read_at(size_ - tail, held_), tail);
         tail_ = held_;
     }
     const auto reader = [this](std::uint64_t position, std::span<std::byte> bytes) { return read_at(position, bytes); };
@@ -205,7 +206,11 @@ void HandedModule::stream(std::uint64_t payload_size, const ByteSink& sink) cons
             keep(std::span(chunk).first(got));
         }
     }
-    if (left != 0) {
+    expect_whole(payload_size - left, payload_size);
+}
+
+void HandedModule::expect_whole(std::uint64_t got, std::uint64_t wanted) const {
+    if (got != wanted) {
         throw Error(ErrorCode::system, file_.path().string(), "became shorter while it was read");
     }
 }

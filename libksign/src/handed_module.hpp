@@ -46,6 +46,8 @@ class HandedModule {
     [[nodiscard]] LoadObstacle decode(const ByteSink& sink) const;
     void read_plain();
     void read_stream(HashAlgorithm expected);
+    /// Throws Error unless as much was read as there was when the file was opened.
+    void expect_whole(std::uint64_t got, std::uint64_t wanted) const;
     [[nodiscard]] std::size_t read_at(std::uint64_t position, std::span<std::byte> bytes) const;
     void stream(std::uint64_t payload_size, const ByteSink& sink) const;
     void search_vermagic(std::span<const std::byte> bytes);

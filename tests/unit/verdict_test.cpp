@@ -5,6 +5,7 @@
 #include "compressed_sample.hpp"
 #include "elf_sample.hpp"
 #include "expect_error.hpp"
+#include "handed_module.hpp"
 #include "kernel_crypto.hpp"
 #include "key_sample.hpp"
 #include "module_signature.hpp"
@@ -539,6 +540,23 @@ TEST_CASE("a module of another kernel is a warning of its own", "[verdict]") {
     KernelFacts same = facts_with();
     same.release = "6.1.0";
     CHECK(verdict_on(make_gzip(module), trusting({rsa_sample()}), same).warnings.empty());
+}
+
+TEST_CASE("a module that becomes shorter while it is read is an error", "[verdict]") {
+    const TemporaryFolder folder;
+    for (const std::size_t size : {std::size_t{3000}, std::size_t{700000}}) {
+        for (const std::size_t left : {std::size_t{0}, std::size_t{5}, std::size_t{2000}, size - 30}) {
+            const auto path = folder / "m.ko";
+            write_file(path, signed_module(rsa_sample(), HashAlgorithm::sha256, {}, make_module(size)));
+            const InputFile file = InputFile::open(path);
+            std::filesystem::resize_file(path, left);
+            const Error error = error_of([&file] {
+                HandedModule(file, codec_of(ContainerKind::plain), false, HashAlgorithm::sha256, usual_max_payload);
+            });
+            CHECK(error.code() == ErrorCode::system);
+            CHECK(error.reason() == "became shorter while it was read");
+        }
+    }
 }
 
 TEST_CASE("without a configuration, the kernel is taken to have everything", "[verdict]") {
