@@ -43,13 +43,15 @@ class SectionFinder {
             std::memcpy(&header_, head.data(), sizeof(header_));
         }
     }
+    /// Whether it is an ELF file of a form that is not read here.
+    [[nodiscard]] bool is_of_another_machine() const {
+        constexpr unsigned char native = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
+        return is_elf() && (header_.e_ident[EI_CLASS] != ELFCLASS64 || header_.e_ident[EI_DATA] != native);
+    }
     /// The section's content; empty if there is none, or it is too large to be one.
     [[nodiscard]] std::vector<std::byte> content_of(std::string_view wanted) const {
-        constexpr unsigned char native = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
-        const bool readable = std::memcmp(static_cast<const void*>(header_.e_ident), ELFMAG, SELFMAG) == 0 &&
-                              header_.e_ident[EI_CLASS] == ELFCLASS64 && header_.e_ident[EI_DATA] == native &&
-                              header_.e_shentsize == sizeof(Elf64_Shdr) && header_.e_shstrndx < header_.e_shnum &&
-                              header_.e_shoff < size_;
+        const bool readable = is_elf() && !is_of_another_machine() && header_.e_shentsize == sizeof(Elf64_Shdr) &&
+                              header_.e_shstrndx < header_.e_shnum && header_.e_shoff < size_;
         if (!readable) {
             return {};
         }
@@ -68,6 +70,9 @@ class SectionFinder {
     }
 
   private:
+    [[nodiscard]] bool is_elf() const {
+        return std::memcmp(static_cast<const void*>(header_.e_ident), ELFMAG, SELFMAG) == 0;
+    }
     static std::string_view name_at(std::span<const std::byte> names, std::size_t at) {
         const std::string_view rest(reinterpret_cast<const char*>(names.data()) + at, names.size() - at);
         return rest.substr(0, rest.find('\0'));
@@ -119,7 +124,12 @@ void HandedModule::read_plain() {
         tail_ = held_;
     }
     const auto reader = [this](std::uint64_t position, std::span<std::byte> bytes) { return read_at(position, bytes); };
-    search_vermagic(SectionFinder(reader, size_, head_).content_of(".modinfo"));
+    const SectionFinder sections(reader, size_, head_);
+    if (sections.is_of_another_machine()) {
+        stream(size_, [this](std::span<const std::byte> bytes) { search_vermagic(bytes); });
+    } else {
+        search_vermagic(sections.content_of(".modinfo"));
+    }
 }
 
 std::size_t HandedModule::read_at(std::uint64_t position, std::span<std::byte> bytes) const {

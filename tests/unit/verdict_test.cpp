@@ -542,6 +542,26 @@ TEST_CASE("a module of another kernel is a warning of its own", "[verdict]") {
     CHECK(verdict_on(make_gzip(module), trusting({rsa_sample()}), same).warnings.empty());
 }
 
+TEST_CASE("a module of another machine has that warning, too", "[verdict]") {
+    for (const std::size_t before : {std::size_t{500}, std::size_t{300000}}) {
+        const Bytes content =
+            joined({compressible_bytes(before), bytes_of(std::string_view("\0vermagic=6.1.0 SMP \0", 22))});
+        for (const auto& [is_64_bit, big_endian] : {std::pair{false, false}, {false, true}, {true, true}}) {
+            ElfForm form;
+            form.is_64_bit = is_64_bit;
+            form.big_endian = big_endian;
+            form.content = content;
+            const Bytes module = signed_module(rsa_sample(), HashAlgorithm::sha256, {}, make_elf(form));
+            for (const Bytes& file : {module, make_gzip(module)}) {
+                const Verdict verdict = verdict_on(file, trusting({rsa_sample()}));
+                CHECK(verdict.answer == Answer::loads);
+                REQUIRE(verdict.warnings.size() == 1);
+                CHECK(mentions(verdict.warnings[0], "it is built for kernel 6.1.0, not 6.12.1"));
+            }
+        }
+    }
+}
+
 TEST_CASE("a module that becomes shorter while it is read is an error", "[verdict]") {
     const TemporaryFolder folder;
     for (const std::size_t size : {std::size_t{3000}, std::size_t{700000}}) {
