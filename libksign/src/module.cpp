@@ -3,13 +3,16 @@
 #include "cms.hpp"
 #include "relay.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace ksign {
 namespace {
 
-// One signature takes at most a few KiB. A stack of signatures can take more: then the module is read once more.
+// One signature takes at most a few KiB. A stack of signatures can take more: then the module is read once more, and so
+// much more of its end is kept in memory.
 constexpr std::size_t first_held_back = std::size_t{64} * 1024;
+constexpr std::size_t held_back_growth = 8;
 constexpr std::size_t most_held_back = std::size_t{64} * 1024 * 1024;
 
 /// Decodes a file into a reader, which digests at the same time where that pays.
@@ -33,7 +36,9 @@ LoadObstacle read_through(const InputFile& file, const Codec& codec, std::uint64
 
 Examination examine(const InputFile& file, HashAlgorithm hash, std::uint64_t max_payload) {
     const Codec& codec = detect_codec(file);
-    for (std::size_t held_back = first_held_back; held_back <= most_held_back; held_back *= 32) {
+    std::size_t held_back = 0;
+    while (held_back < most_held_back) {
+        held_back = std::clamp(held_back * held_back_growth, first_held_back, most_held_back);
         ModuleReader reader(hash, held_back, file.path().string());
         PayloadNotes notes;
         LoadObstacle obstacle = read_through(file, codec, max_payload, &notes, reader);

@@ -205,20 +205,48 @@ void ModuleReader::take(std::span<const std::byte> bytes) {
         start_.insert(start_.end(), missing.begin(), missing.end());
     }
     // Digest all but the last held_back_ bytes of what has come so far.
-    const std::size_t total = tail_.size() + bytes.size();
-    if (total > held_back_) {
-        const std::size_t ready = total - held_back_;
-        const std::size_t from_tail = std::min(ready, tail_.size());
-        digest_.update(std::span(tail_).first(from_tail));
-        tail_.erase(tail_.begin(), tail_.begin() + static_cast<std::ptrdiff_t>(from_tail));
-        digest_.update(bytes.first(ready - from_tail));
-        bytes = bytes.subspan(ready - from_tail);
-        digested_ += ready;
+    const auto missing = bytes.first(std::min(bytes.size(), held_back_ - tail_.size()));
+    append_to_tail(missing);
+    bytes = bytes.subspan(missing.size());
+    if (bytes.size() >= held_back_) {
+        straighten_tail();
+        digest(tail_);
+        digest(bytes.first(bytes.size() - held_back_));
+        const auto last = bytes.last(held_back_);
+        tail_.assign(last.begin(), last.end());
+        return;
+    }
+    // The tail is full: what comes takes the place of the oldest.
+    while (!bytes.empty()) {
+        const auto part = bytes.first(std::min(bytes.size(), held_back_ - oldest_));
+        const auto old = std::span(tail_).subspan(oldest_, part.size());
+        digest(old);
+        std::ranges::copy(part, old.begin());
+        oldest_ = (oldest_ + part.size()) % held_back_;
+        bytes = bytes.subspan(part.size());
+    }
+}
+
+void ModuleReader::append_to_tail(std::span<const std::byte> bytes) {
+    const std::size_t size = tail_.size() + bytes.size();
+    if (size > tail_.capacity()) {
+        tail_.reserve(std::min(held_back_, std::max(size, 2 * tail_.capacity()))); // never more than it is to hold
     }
     tail_.insert(tail_.end(), bytes.begin(), bytes.end());
 }
 
+void ModuleReader::straighten_tail() {
+    std::rotate(tail_.begin(), tail_.begin() + static_cast<std::ptrdiff_t>(oldest_), tail_.end());
+    oldest_ = 0;
+}
+
+void ModuleReader::digest(std::span<const std::byte> bytes) {
+    digest_.update(bytes);
+    digested_ += bytes.size();
+}
+
 std::optional<ModulePayload> ModuleReader::finish() {
+    straighten_tail();
     PeeledTail peeled = peel_signatures(tail_, digested_, subject_);
     if (peeled.needs_longer_tail) {
         return std::nullopt;

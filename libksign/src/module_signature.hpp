@@ -93,11 +93,16 @@ class ModuleReader {
     [[nodiscard]] std::optional<ModulePayload> finish();
 
   private:
+    void append_to_tail(std::span<const std::byte> bytes);
+    void straighten_tail();
+    void digest(std::span<const std::byte> bytes);
+
     Digest digest_;
     std::size_t held_back_;
     std::string subject_;
     std::vector<std::byte> start_; ///< The ELF header.
-    std::vector<std::byte> tail_;
+    std::vector<std::byte> tail_;  ///< What is held back: a ring, once it is full.
+    std::size_t oldest_ = 0;       ///< Where the ring begins.
     std::uint64_t digested_ = 0;
 };
 

@@ -340,6 +340,26 @@ TEST_CASE("a module reads the same whatever the chunks", "[module_signature]") {
     }
 }
 
+TEST_CASE("a module reads the same where large chunks and small ones come by turns", "[module_signature]") {
+    const Bytes payload = make_module(50000);
+    const Bytes file = joined({payload, make_tail(fake_cms(700, 1)), make_tail(fake_cms(900, 2))});
+    std::mt19937 engine(1);
+    for (int round = 0; round < 200; ++round) {
+        ModuleReader reader(HashAlgorithm::sha256, 1720 + engine() % 5000, "a.ko");
+        for (std::size_t at = 0; at < file.size();) {
+            const std::size_t step =
+                std::min<std::size_t>(1 + engine() % (round % 2 == 0 ? 2000 : 12000), file.size() - at);
+            reader.take(ByteView(file).subspan(at, step));
+            at += step;
+        }
+        const auto read = reader.finish();
+        REQUIRE(read);
+        CHECK(read->digest == sha256(payload));
+        REQUIRE(read->signatures.size() == 2);
+        CHECK((read->signatures[1] == fake_cms(700, 1)));
+    }
+}
+
 TEST_CASE("an unsigned module's digest is that of the file", "[module_signature]") {
     const Bytes payload = make_module(300000);
     for (const std::size_t chunk : {97U, 128U * 1024U}) {

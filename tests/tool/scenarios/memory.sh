@@ -89,3 +89,24 @@ expect_exit 1 /usr/bin/time -o "$scratch/time" -f %M "$bin/ksign" verify --root 
 peak=$(tail -n 1 "$scratch/time")
 figure "verify, 1000 signers: peak $((peak / 1024)) MiB"
 ((peak < 24576)) || fail "verify: peak of $peak KiB: $(<"$out")"
+
+step "old signatures of a megabyte each: read a few times, with no more of its end in memory than they need"
+python3 -IS - large.ko <<'END'
+import sys
+
+signature = b"\x30\x83" + (1000000).to_bytes(3, "big") + bytes(1000000)
+with open(sys.argv[1], "ab") as file:
+    file.write(3 * (signature + b"\0\0\2\0\0\0\0\0" + len(signature).to_bytes(4, "big") + b"~Module signature appended~\n"))
+END
+decompress m.ko | gzip -n -1 >one.ko
+gzip -n -1 -c large.ko >three.ko
+for name in one three; do
+    expect_exit 0 /usr/bin/time -o "$scratch/$name" -f '%M %U' "$bin/ksign" show "$name.ko"
+    figure "200 MB, $name: peak and seconds $(<"$scratch/$name")"
+done
+expect_in "$out" "  below it:"
+read -r _ least <"$scratch/one"
+read -r peak seconds <"$scratch/three"
+((peak < bound[gz] + 16384)) || fail "three.ko: peak of $peak KiB"
+awk -v "least=$least" -v "seconds=$seconds" 'BEGIN { exit !(seconds < 8 * least + 1) }' ||
+    fail "three.ko: $seconds s, and one.ko $least s"
