@@ -8,6 +8,7 @@
 #include <ksign/key_store.hpp>
 #include <ksign/mok.hpp>
 #include <ksign/running_kernel.hpp>
+#include <ksign/signer.hpp>
 
 #include <algorithm>
 #include <iostream>
@@ -71,7 +72,7 @@ std::optional<std::filesystem::path> der_file(const Values& values, const std::s
     if (const auto file = value_of(values, "der")) {
         return *file;
     }
-    if (source.starts_with("pkcs11:")) {
+    if (is_token_uri(source)) {
         return std::nullopt;
     }
     std::filesystem::path file(source);
@@ -108,9 +109,10 @@ int run_keys_enroll(const Arguments& arguments) {
     const auto named = kernel_of(*values);
     const Kernel kernel = named ? *named : Kernel(KernelRelease::running(), value_of(*values, "root").value_or("/"));
     const std::string source = certificate_of(*values, kernel);
+    const std::string shown = displayed_key(source);
     KernelCertificate certificate = load_mok_certificate(source);
     MokSurvey survey = survey_mok(certificate, facts_of(kernel), kernel.root());
-    Enrollment enrollment{source, std::move(certificate), kernel.release().text(), std::move(survey), {}, false, {},
+    Enrollment enrollment{shown, std::move(certificate), kernel.release().text(), std::move(survey), {}, false, {},
                           false};
     const auto is = [&enrollment](MokState state) { return enrollment.survey.state == state; };
 
@@ -118,7 +120,7 @@ int run_keys_enroll(const Arguments& arguments) {
     if (wanted || values->contains("der")) {
         enrollment.der = der_file(*values, source);
         if (!enrollment.der && wanted) {
-            throw Error(ErrorCode::usage, source, "mokutil takes a file, and this certificate is in a token",
+            throw Error(ErrorCode::usage, shown, "mokutil takes a file, and this certificate is in a token",
                         "say with --der FILE where to write it");
         }
         enrollment.der_written = write_mok_certificate(enrollment.certificate, *enrollment.der);
@@ -128,11 +130,11 @@ int run_keys_enroll(const Arguments& arguments) {
         enrollment.mokutil = asked_mokutil(*mokutil, *enrollment.der);
     }
     if (import && is(MokState::no_firmware)) {
-        throw Error(ErrorCode::system, source, "can't be enrolled: this machine was not started by UEFI firmware",
+        throw Error(ErrorCode::system, shown, "can't be enrolled: this machine was not started by UEFI firmware",
                     "its kernel trusts what is built into it alone; `ksign config update` has it trust a key of yours");
     }
     if (import && is(MokState::revoked)) {
-        throw Error(ErrorCode::certificate, source, "is revoked on this machine (dbx or MokListX)",
+        throw Error(ErrorCode::certificate, shown, "is revoked on this machine (dbx or MokListX)",
                     "make another key: ksign keys generate");
     }
     if (import && wanted) {

@@ -1,5 +1,7 @@
 #include "output.hpp"
 
+#include <algorithm>
+
 namespace ksign::hook {
 namespace {
 
@@ -41,6 +43,19 @@ std::string one_line(std::string_view text) {
         safe += byte < 0x20 || byte == 0x7f ? "\\x" + hexadecimal(byte) : std::string(1, character);
     }
     return safe;
+}
+
+std::string without_pins(std::string_view text) {
+    constexpr std::string_view name = "pin-value=";
+    std::string safe;
+    for (std::size_t at = text.find(name); at != std::string_view::npos; at = text.find(name)) {
+        safe.append(text.substr(0, at + name.size())) += "xxx";
+        text.remove_prefix(at + name.size());
+        // The next attribute, the quotes around a word, or the ": " after what a message is about.
+        const std::size_t end = text.find_first_of(";&?'\"\n");
+        text.remove_prefix(std::min({end, text.find(": "), text.size()}));
+    }
+    return safe.append(text);
 }
 
 std::string json_string(std::string_view text) {

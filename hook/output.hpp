@@ -14,6 +14,9 @@ inline constexpr int json_schema = 1;
 /// A text that can't break out of its line.
 [[nodiscard]] std::string one_line(std::string_view text);
 
+/// A text without the PINs (pin-value) of the pkcs11: URIs in it. What is not known for one's end counts to it.
+[[nodiscard]] std::string without_pins(std::string_view text);
+
 /// A text as a JSON string, quotes included; what is not UTF-8 becomes U+FFFD.
 [[nodiscard]] std::string json_string(std::string_view text);
 

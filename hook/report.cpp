@@ -115,9 +115,9 @@ std::string verdict_line(const Verdict& verdict) {
 
 std::string error_object(const Error& error) {
     return JsonObject()
-        .text("subject", error.subject())
-        .text("reason", error.reason())
-        .text("remedy", error.remedy())
+        .text("subject", without_pins(error.subject()))
+        .text("reason", without_pins(error.reason()))
+        .text("remedy", without_pins(error.remedy()))
         .done();
 }
 
@@ -298,14 +298,14 @@ void print_audit_running(const RunningKernel& running, const std::vector<Refused
 } // namespace
 
 void print_error(const Error& error) {
-    std::cerr << "ksign: " << one_line(error.what()) << '\n';
+    std::cerr << "ksign: " << one_line(without_pins(error.what())) << '\n';
     if (!error.remedy().empty()) {
-        std::cerr << "  hint: " << one_line(error.remedy()) << '\n';
+        std::cerr << "  hint: " << one_line(without_pins(error.remedy())) << '\n';
     }
 }
 
 void print_note(std::string_view text) {
-    std::cerr << "ksign: " << one_line(text) << '\n';
+    std::cerr << "ksign: " << one_line(without_pins(text)) << '\n';
 }
 
 void ModuleReport::add_json(const std::string& object) {

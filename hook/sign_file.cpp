@@ -153,7 +153,7 @@ SigningChoice choose(const SignFileArguments& parsed, HashAlgorithm hash, const 
 /// A certificate for -s, where that word names one: the kernel's sign-file does not look at it at all.
 std::optional<std::filesystem::path> certificate_for_raw(const std::string& word) {
     std::error_code ignored;
-    return word.starts_with("pkcs11:") || std::filesystem::is_regular_file(word, ignored)
+    return is_token_uri(word) || std::filesystem::is_regular_file(word, ignored)
                ? std::optional<std::filesystem::path>(word)
                : std::nullopt;
 }

@@ -7,6 +7,7 @@
 #include <ksign/key_folder.hpp>
 #include <ksign/key_store.hpp>
 #include <ksign/sign.hpp>
+#include <ksign/signer.hpp>
 
 #include <unistd.h>
 
@@ -241,7 +242,7 @@ class Surveyor {
                 return describe_certificate(own->certificate).serial;
             }
             if (certificate_) {
-                build.key_origin = certificate_->string();
+                build.key_origin = displayed_key(certificate_->native());
                 return describe_certificate(*certificate_).serial;
             }
             build.problems.emplace_back("there is no key for this kernel: nothing is signed for it");

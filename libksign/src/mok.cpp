@@ -9,6 +9,7 @@
 #include "key_kind.hpp"
 
 #include <ksign/error.hpp>
+#include <ksign/signer.hpp>
 
 #include <openssl/x509v3.h>
 
@@ -219,7 +220,7 @@ std::string_view mok_state_name(MokState state) noexcept {
 }
 
 KernelCertificate load_mok_certificate(const std::string& source) {
-    return KernelCertificate::parse(certificate_der(read_certificate(source).get()), source);
+    return KernelCertificate::parse(certificate_der(read_certificate(source).get()), displayed_key(source));
 }
 
 MokSurvey survey_mok(const KernelCertificate& certificate, const KernelFacts& kernel,

@@ -4,6 +4,7 @@
 #include "openssl.hpp"
 
 #include <ksign/secret.hpp>
+#include <ksign/signer.hpp>
 
 #include <memory>
 #include <optional>
@@ -12,12 +13,6 @@
 #include <vector>
 
 namespace ksign {
-
-/// Whether a key or certificate is named by a PKCS#11 URI and not by a file.
-[[nodiscard]] bool is_token_uri(std::string_view name);
-
-/// A path or URI as it may be shown: without the PIN that a URI may carry (pin-value).
-[[nodiscard]] std::string displayed_key(std::string_view name);
 
 /// A PKCS#11 URI taken apart. The PIN is not among what it shows or passes on.
 class TokenUri {

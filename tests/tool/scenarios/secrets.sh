@@ -38,6 +38,17 @@ for key in "$(uri rsa2048)?pin-value=123456" "$(uri nothing)?pin-value=123456" "
     nothing_secret "$scratch/out" "$scratch/err"
 done
 
+step "in no message that repeats an argument, an option that is mistyped among them"
+for words in "sign --kee=pkcs11:token=x?pin-value=123456" "sign --kee=pkcs11:token=x;pin-value=123456&module-name=y m.ko" \
+    "keys generate pkcs11:x?pin-value=123456" "post-build pkcs11:x?pin-value=123456" "sign --hash pin-value=123456 m.ko" \
+    "show pkcs11:x?pin-value=123456" "show --json pkcs11:x?pin-value=123456" "verify --trust pkcs11:x?pin-value=123456 m.ko" \
+    "pkcs11:x?pin-value=123456"; do
+    # shellcheck disable=SC2086 # words
+    "$bin/ksign" $words >"$scratch/out" 2>"$scratch/err" && fail "took $words"
+    ! grep -qF 123456 "$scratch/err" || fail "$words: $(<"$scratch/err")"
+    expect_in "$scratch/err" "pin-value=xxx"
+done
+
 step "while it runs: waiting for a PIN, with the key's file read and another PIN in its arguments"
 mkfifo fifo
 folder=$scratch
