@@ -6,6 +6,7 @@
 #include "key_generation.hpp"
 
 #include <ksign/error.hpp>
+#include <ksign/signer.hpp>
 
 #include <openssl/asn1.h>
 #include <sys/stat.h>
@@ -24,7 +25,8 @@ constexpr const char* folder_remedy = "`ksign keys generate` makes a new key fol
 std::chrono::system_clock::time_point time_of(const ASN1_TIME* time, const std::filesystem::path& path) {
     std::tm fields{};
     if (ASN1_TIME_to_tm(time, &fields) != 1) {
-        throw Error(ErrorCode::certificate, path.string(), "has a date that can't be read", folder_remedy);
+        throw Error(ErrorCode::certificate, displayed_key(path.native()), "has a date that can't be read",
+                    folder_remedy);
     }
     return std::chrono::system_clock::from_time_t(::timegm(&fields));
 }
@@ -64,7 +66,10 @@ KeyDescription describe_certificate(const std::filesystem::path& file) {
     digest.update(certificate_der(certificate.get()));
     const auto fingerprint = digest.finish();
     key.fingerprint = colon_hex({reinterpret_cast<const unsigned char*>(fingerprint.data()), fingerprint.size()});
-    key.made = std::min(time_of(X509_get0_notBefore(certificate.get()), file), written_at(file));
+    key.made = time_of(X509_get0_notBefore(certificate.get()), file);
+    if (!is_token_uri(file.native())) {
+        key.made = std::min(key.made, written_at(file));
+    }
     return key;
 }
 

@@ -32,10 +32,10 @@ struct KeyDescription {
     std::string signer;                         ///< The certificate's common name.
     std::string serial;                         ///< "0A:1B:…", as modinfo's sig_key.
     std::string fingerprint;                    ///< SHA-256 of the certificate's DER: "0A:1B:…".
-    std::chrono::system_clock::time_point made; ///< The certificate's notBefore, or its file's time if that is older.
+    std::chrono::system_clock::time_point made; ///< The certificate's notBefore, or its file's time if it is older.
 };
 
-/// Reads a certificate, DER or PEM. Throws Error (system, certificate).
+/// Reads a certificate, DER or PEM, or that of a `pkcs11:` URI. Throws Error (system, certificate).
 [[nodiscard]] KSIGN_EXPORT KeyDescription describe_certificate(const std::filesystem::path& certificate);
 
 /// What a key folder holds. The private key is not read.

@@ -106,3 +106,37 @@ on_terminal 123456 "$bin/ksign" sign --hash sha256 --key "$keys/rsa2048.key" --c
     fail "ended with $?: $(<"$shown")"
 expect_signed m.ko rsa2048 sha256
 expect_not_in "$shown" "Passphrase or PIN for"
+
+step "whoever tells of the certificate of ksign.conf tells no PIN; for DKMS's modules, whether they are signed with its key"
+make_root root 1.2.3-test
+install_dkms root 1.2.3-test package m
+mkdir -p root/etc/dkms root/var/lib/dkms/package/1.0/source
+ln -s kernel-sign.conf root/etc/dkms/package.conf
+touch root/etc/dkms/kernel-sign.conf
+key="$(uri rsa2048)?pin-value=123456"
+echo "key = $key" >ksign.conf
+built=root/var/lib/dkms/package/1.0/1.2.3-test/x86_64/module/m.ko
+expect_exit 0 ksign sign --config ksign.conf "$built"
+expect_exit 0 ksign dkms status --root root --config ksign.conf
+expect_in "$out" "($(uri rsa2048))"
+expect_not_in "$out" 123456
+expect_exit 0 ksign dkms status --root root --config ksign.conf --json
+expect_json '[(b["key_origin"], b["stale"], b["problems"]) for b in d["packages"][0]["builds"]]' "[('$(uri rsa2048)', 0, [])]"
+expect_exit 0 ksign sign --key "$keys/stranger.key" --certificate "$keys/stranger.der" "$built"
+expect_exit 1 ksign dkms status --root root --config ksign.conf
+expect_in "$out" "1 module not signed by today's key ($(uri rsa2048))"
+expect_not_in "$out" 123456
+echo "key = pkcs11:token=nothing?pin-value=123456" >other.conf
+expect_exit 1 ksign dkms status --root root --config other.conf --json
+expect_not_in "$out" 123456
+mkdir -p root/sys/firmware/efi/efivars
+for form in "" --json; do
+    # shellcheck disable=SC2086 # no word where it is empty
+    expect_exit 1 ksign keys enroll --root root -k 1.2.3-test --config ksign.conf --der MOK.der $form
+    expect_in "$out" "$(uri rsa2048)"
+    expect_not_in "$out" 123456
+    expect_not_in "$err" 123456
+done
+refused "$(uri rsa2048)" "this certificate is in a token" "say with --der FILE" \
+    ksign keys enroll --root root -k 1.2.3-test "PKCS11:${key#pkcs11:}"
+expect_not_in "$err" 123456
