@@ -1,5 +1,7 @@
 #include "signing_choice.hpp"
 
+#include "output.hpp"
+
 #include <ksign/error.hpp>
 #include <ksign/key_store.hpp>
 
@@ -7,7 +9,11 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <utility>
 
@@ -29,45 +35,110 @@ std::optional<KeyLocation> locate(const SigningRequest& request, const Settings&
     return std::nullopt;
 }
 
-/// Turns off the echo of a terminal as long as it lives.
-class SilentTerminal {
-  public:
-    explicit SilentTerminal(int descriptor) : descriptor_(descriptor), known_(::tcgetattr(descriptor, &before_) == 0) {
-        termios silent = before_;
-        silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
-        if (known_) {
-            ::tcsetattr(descriptor_, TCSAFLUSH, &silent);
-        }
-    }
-    SilentTerminal(const SilentTerminal&) = delete;
-    SilentTerminal& operator=(const SilentTerminal&) = delete;
-    ~SilentTerminal() {
-        if (known_) {
-            ::tcsetattr(descriptor_, TCSAFLUSH, &before_);
-        }
-    }
-
-  private:
-    termios before_{}; // before known_, whose initializer fills it
-    int descriptor_;
-    bool known_;
-};
-
 void write_text(int descriptor, std::string_view text) {
     if (::write(descriptor, text.data(), text.size()) < 0) {
         return; // a prompt that nobody sees: the answer, or its absence, decides
     }
 }
 
+/// Asks on a terminal whose echo is off as long as this lives. A signal that ends or stops the process has it on again
+/// first, as with readpassphrase(3): the shell that goes on may not see to that.
+class SilentTerminal {
+  public:
+    SilentTerminal(int descriptor, std::string_view question)
+        : question_(question), descriptor_(descriptor), known_(::tcgetattr(descriptor, &before_) == 0),
+          silent_(before_) {
+        silent_.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+        current = this;
+        struct sigaction action {};
+        action.sa_handler = [](int number) {
+            const int error = errno;
+            current.load()->stand_back(number);
+            errno = error;
+        };
+        action.sa_flags = SA_RESTART;
+        for (const Handled& handled : handled_) {
+            ::sigaddset(&action.sa_mask, handled.number);
+        }
+        for (Handled& handled : handled_) {
+            ::sigaction(handled.number, nullptr, &handled.before);
+            // nohup(1): whoever started this one wants it so.
+            if (handled.before.sa_handler != SIG_IGN) { // NOLINT(cppcoreguidelines-pro-type-*)
+                ::sigaction(handled.number, &action, nullptr);
+            }
+        }
+        ask();
+    }
+    SilentTerminal(const SilentTerminal&) = delete;
+    SilentTerminal& operator=(const SilentTerminal&) = delete;
+    ~SilentTerminal() {
+        set(before_);
+        for (const Handled& handled : handled_) {
+            ::sigaction(handled.number, &handled.before, nullptr);
+        }
+        current = nullptr;
+    }
+
+  private:
+    struct Handled {
+        int number;
+        struct sigaction before {};
+    };
+
+    void set(const termios& state) const {
+        if (known_) {
+            ::tcsetattr(descriptor_, TCSAFLUSH, &state);
+        }
+    }
+
+    void ask() const {
+        set(silent_);
+        write_text(descriptor_, question_);
+    }
+
+    /// In the handler, so only what is safe there (signal-safety(7)): lets the signal do what it would have done, and
+    /// asks again when the process goes on after it.
+    void stand_back(int number) const {
+        set(before_);
+        write_text(descriptor_, "\n");
+        const auto* const handled =
+            std::ranges::find_if(handled_, [number](const Handled& each) { return each.number == number; });
+        struct sigaction own {};
+        ::sigaction(number, &handled->before, &own);
+        sigset_t only;
+        sigset_t blocked;
+        ::sigemptyset(&only);
+        ::sigaddset(&only, number);
+        static_cast<void>(::raise(number));
+        ::pthread_sigmask(SIG_UNBLOCK, &only, &blocked);
+        ::pthread_sigmask(SIG_SETMASK, &blocked, nullptr);
+        ::sigaction(number, &own, nullptr);
+        ask();
+    }
+
+    static constinit std::atomic<SilentTerminal*> current; // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+
+    std::array<Handled, 5> handled_{{{SIGINT}, {SIGTERM}, {SIGHUP}, {SIGQUIT}, {SIGTSTP}}};
+    std::string_view question_;
+    termios before_{}; // before known_, whose initializer fills it
+    int descriptor_;
+    bool known_;
+    termios silent_;
+};
+
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
+constinit std::atomic<SilentTerminal*> SilentTerminal::current = nullptr;
+static_assert(std::atomic<SilentTerminal*>::is_always_lock_free);
+
 std::optional<Secret> ask_on_terminal(const std::string& subject) {
     const int terminal = ::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     if (terminal < 0) {
         return std::nullopt;
     }
-    write_text(terminal, "Passphrase or PIN for " + subject + ": ");
+    const std::string question = "Passphrase or PIN for " + one_line(subject) + ": ";
     std::optional<Secret> secret;
     {
-        const SilentTerminal silent(terminal);
+        const SilentTerminal silent(terminal, question);
         Secret typed;
         char character = 0;
         while (::read(terminal, &character, 1) == 1) {
