@@ -215,7 +215,7 @@ PassphraseSource passphrase_source(const std::optional<std::string>& pin_file, c
             return Secret::from_file(*pin_file);
         }
         // The kernel's own name for it (scripts/sign-file.c). DKMS from 3.0.9 on does not let it through.
-        if (const char* pin = std::getenv("KBUILD_SIGN_PIN")) {
+        if (const char* pin = std::getenv("KBUILD_SIGN_PIN"); pin != nullptr && *pin != '\0') {
             return Secret(pin);
         }
         if (configured) {

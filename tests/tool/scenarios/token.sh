@@ -62,6 +62,11 @@ new_module tree/package/1.0/0.0.0-none/x86_64/module/m.ko
 expect_exit 0 post-build --config ksign.conf --dkms-tree tree --module package --module-version 1.0 -k 0.0.0-none --arch x86_64
 cmp tree/package/1.0/0.0.0-none/x86_64/module/m.ko expected.ko
 
+step "an empty KBUILD_SIGN_PIN is none, so that pin-file counts"
+fresh
+KBUILD_SIGN_PIN='' expect_exit 0 ksign sign --config ksign.conf m.ko
+cmp m.ko expected.ko
+
 step "PIN in the URI"
 for pin in "pin-value=123456" "pin-source=$PWD/pin-without-newline" "pin-source=file:$PWD/pin-without-newline"; do
     fresh
