@@ -21,7 +21,7 @@ struct Settings {
     std::optional<std::string> key;
     std::optional<std::string> certificate;
     std::optional<std::string> pin_file;
-    bool insecure_keys = false; ///< Take a key file that others may read, write to or replace.
+    bool insecure_keys = false; ///< Take a file of a key or PIN that others may read, write to or replace.
     std::optional<HashAlgorithm> hash;
     MissingKey missing_key = MissingKey::skip;
     FileOptions files;

@@ -128,7 +128,7 @@ int run_sign(const Arguments& arguments) {
     options.value("key", "KEY", "private key: PEM file or pkcs11: URI")
         .value("certificate", "FILE", "its certificate: DER, PEM or pkcs11: URI (default: in the key's file or token)")
         .value("pin-file", "FILE", "its first line is the key's passphrase or PIN")
-        .flag("insecure", "take a key file that others may read or replace")
+        .flag("insecure", "take a file of a key or PIN that others may read or replace")
         .value("hash", "HASH", "sha256, sha384, sha512, sha3-256, … (default: the kernel's)");
     add_file_options(options);
     options.flag("force,f", "sign anew what this key signed already")
@@ -153,10 +153,11 @@ int run_sign(const Arguments& arguments) {
     SignOptions sign_options;
     sign_options.files = file_options_of(*values, settings);
     sign_options.force = values->contains("force");
-    const auto choice = choose_signing({key, certificate, hash, kernel,
-                                        passphrase_source(value_of(*values, "pin-file"), settings, Prompt::on_terminal),
-                                        values->contains("insecure")},
-                                       settings);
+    const bool insecure = values->contains("insecure");
+    const auto choice = choose_signing(
+        {key, certificate, hash, kernel,
+         passphrase_source(value_of(*values, "pin-file"), settings, Prompt::on_terminal, insecure), insecure},
+        settings);
     if (!choice) {
         throw missing_key_error(kernel, settings);
     }

@@ -208,18 +208,20 @@ Error missing_key_error(const std::optional<Kernel>& kernel, const Settings& set
                 settings.source.string() + "; until then ksign signs nothing for it"};
 }
 
-PassphraseSource passphrase_source(const std::optional<std::string>& pin_file, const Settings& settings,
-                                   Prompt prompt) {
-    return [pin_file, configured = settings.pin_file, prompt](const std::string& subject) -> std::optional<Secret> {
+PassphraseSource passphrase_source(const std::optional<std::string>& pin_file, const Settings& settings, Prompt prompt,
+                                   bool insecure) {
+    const InsecureFile file = insecure || settings.insecure_keys ? InsecureFile::allowed : InsecureFile::refused;
+    return [pin_file, configured = settings.pin_file, prompt,
+            file](const std::string& subject) -> std::optional<Secret> {
         if (pin_file) {
-            return Secret::from_file(*pin_file);
+            return Secret::from_file(*pin_file, file);
         }
         // The kernel's own name for it (scripts/sign-file.c). DKMS from 3.0.9 on does not let it through.
         if (const char* pin = std::getenv("KBUILD_SIGN_PIN"); pin != nullptr && *pin != '\0') {
             return Secret(pin);
         }
         if (configured) {
-            return Secret::from_file(*configured);
+            return Secret::from_file(*configured, file);
         }
         return prompt == Prompt::on_terminal && ::isatty(STDIN_FILENO) == 1 ? ask_on_terminal(subject) : std::nullopt;
     };

@@ -43,7 +43,8 @@ struct SigningChoice {
 enum class Prompt { never, on_terminal };
 
 /// Where passphrases and PINs come from: --pin-file, else KBUILD_SIGN_PIN, else pin-file of ksign.conf, else a prompt.
+/// @param insecure  as insecure-keys of ksign.conf
 [[nodiscard]] PassphraseSource passphrase_source(const std::optional<std::string>& pin_file, const Settings& settings,
-                                                 Prompt prompt);
+                                                 Prompt prompt, bool insecure = false);
 
 } // namespace ksign::hook

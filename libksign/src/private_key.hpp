@@ -9,12 +9,9 @@
 
 namespace ksign {
 
-/// Whether a key is taken that others than its owner can get at.
-enum class InsecureKey { refused, allowed };
-
 /// Loads a private key from a PEM file. Asks for a passphrase at most once, and only where the key needs one. Throws
 /// Error (key), also if others may read the file, may write to it, or may put another one in its place.
 [[nodiscard]] KeyHandle read_private_key(const std::string& path, const PassphraseSource& passphrase,
-                                         InsecureKey insecure = InsecureKey::refused);
+                                         InsecureFile insecure = InsecureFile::refused);
 
 } // namespace ksign

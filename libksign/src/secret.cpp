@@ -1,6 +1,7 @@
 #include <ksign/secret.hpp>
 
 #include "file.hpp"
+#include "private_file.hpp"
 
 #include <openssl/crypto.h>
 
@@ -44,18 +45,22 @@ void wipe_memory(void* memory, std::size_t size) noexcept {
     OPENSSL_cleanse(memory, size);
 }
 
-Secret Secret::from_file(const std::filesystem::path& path) {
+Secret Secret::from_file(const std::filesystem::path& path, InsecureFile insecure) {
     constexpr std::size_t largest_pin_file = 4096;
     Secret secret;
     bool line_ended = false;
-    static_cast<void>(read_small_file(path, largest_pin_file, [&](std::span<const std::byte> bytes) {
+    const struct stat status = read_small_file(path, largest_pin_file, [&](std::span<const std::byte> bytes) {
         const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
         const std::size_t end = text.find_first_of("\r\n");
         if (!line_ended) {
             secret.append(text.substr(0, end));
         }
         line_ended = line_ended || end != std::string_view::npos;
-    }));
+    });
+    // A pipe: `--pin-file <(pass show kernel)`.
+    if (insecure == InsecureFile::refused && S_ISREG(status.st_mode)) {
+        expect_private_file(path.string(), status);
+    }
     return secret;
 }
 

@@ -75,10 +75,11 @@ void describe_key(Signer::Parts& parts) {
 void read_pair(Signer::Parts& parts, const SignerSource& source) {
     // One name for both: a file that holds both, or an object of a token with its certificate.
     const std::string certificate = source.certificate.empty() ? source.key : source.certificate.string();
+    const InsecureFile insecure = source.insecure ? InsecureFile::allowed : InsecureFile::refused;
     const bool key_in_token = is_token_uri(source.key);
     const bool certificate_in_token = is_token_uri(certificate);
     if (key_in_token || certificate_in_token) {
-        parts.tokens = std::make_unique<TokenSession>(source.passphrase);
+        parts.tokens = std::make_unique<TokenSession>(source.passphrase, insecure);
     }
     if (key_in_token) {
         parts.tokens->take_pin_of(TokenUri(source.key)); // for a certificate that is not public
@@ -86,8 +87,7 @@ void read_pair(Signer::Parts& parts, const SignerSource& source) {
     parts.certificate =
         certificate_in_token ? parts.tokens->read_certificate(TokenUri(certificate)) : read_certificate(certificate);
     parts.key = key_in_token ? parts.tokens->read_key(TokenUri(source.key))
-                             : read_private_key(source.key, source.passphrase,
-                                                source.insecure ? InsecureKey::allowed : InsecureKey::refused);
+                             : read_private_key(source.key, source.passphrase, insecure);
     if (X509_check_private_key(parts.certificate.get(), parts.key.get()) != 1) {
         ERR_clear_error();
         throw Error(ErrorCode::certificate, displayed_key(certificate),

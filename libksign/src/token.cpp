@@ -140,7 +140,7 @@ std::string TokenUri::token() const {
     return text;
 }
 
-Secret TokenUri::pin() const {
+Secret TokenUri::pin(InsecureFile insecure) const {
     if (pin_value_.size() + pin_source_.size() > 1) {
         throw Error(ErrorCode::key, displayed(), "has more than one PIN", "leave one pin-source or pin-value");
     }
@@ -154,11 +154,12 @@ Secret TokenUri::pin() const {
     }
     // RFC 7512, 2.4: a file: URI, or whatever else an implementation takes; p11-kit and libp11 take a plain path.
     path.erase(0, path.starts_with("file:") ? 5 : 0);
-    return Secret::from_file(path);
+    return Secret::from_file(path, insecure);
 }
 
 struct TokenSession::State {
     PassphraseSource source;
+    InsecureFile insecure;
     std::map<std::string, std::optional<Secret>> pins = {}; ///< By token. Nothing: asked for, and there is none.
     std::map<std::string, TokenUri> pins_of_uris = {};      ///< By token; read when wanted.
     Reading reading = {};                                   ///< The last, and what the token may ask for later on.
@@ -176,7 +177,7 @@ struct TokenSession::State {
             return known->second;
         }
         const auto of_uri = pins_of_uris.find(reading.token);
-        std::optional<Secret> pin = of_uri != pins_of_uris.end() ? std::optional(of_uri->second.pin())
+        std::optional<Secret> pin = of_uri != pins_of_uris.end() ? std::optional(of_uri->second.pin(insecure))
                                     : source                     ? source(reading.subject)
                                                                  : std::nullopt;
         return pins.emplace(reading.token, std::move(pin)).first->second;
@@ -380,7 +381,8 @@ CertificateHandle read_certificate_from_engine(State& state, const std::string& 
 
 } // namespace
 
-TokenSession::TokenSession(PassphraseSource source) : state_(new State{std::move(source)}) {
+TokenSession::TokenSession(PassphraseSource source, InsecureFile insecure)
+    : state_(new State{std::move(source), insecure}) {
     state_->prompt.reset(UI_UTIL_wrap_read_pem_callback(give_pin, 0));
     // The default provider comes first, or digests would be made by the token: slowly, a session for each, and without
     // end where the token's module uses OpenSSL itself, as softhsm2 does (seen with pkcs11-provider 1.0, OpenSSL 3.5).

@@ -28,8 +28,8 @@ class TokenUri {
 
     [[nodiscard]] bool has_pin() const noexcept { return !pin_value_.empty() || !pin_source_.empty(); }
     /// The PIN that it carries, or that is the first line of the file it names. Throws Error (system: no such file;
-    /// key: two PINs, or a program in a file's place).
-    [[nodiscard]] Secret pin() const;
+    /// key: two PINs, a program in a file's place, or a file that others can get at).
+    [[nodiscard]] Secret pin(InsecureFile insecure = InsecureFile::refused) const;
 
   private:
     std::vector<std::string> path_;  ///< Attributes as written.
@@ -43,7 +43,8 @@ class TokenUri {
 /// of the token, asks no more. It must outlive the keys it has read.
 class TokenSession {
   public:
-    explicit TokenSession(PassphraseSource source);
+    /// @param insecure  whether a PIN's file that a URI names is taken that others can get at
+    explicit TokenSession(PassphraseSource source, InsecureFile insecure = InsecureFile::refused);
     TokenSession(const TokenSession&) = delete;
     TokenSession& operator=(const TokenSession&) = delete;
     ~TokenSession();

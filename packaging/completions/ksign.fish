@@ -99,7 +99,7 @@ complete -c ksign -n '__ksign_command sign show verify audit strip' -l root -x -
 complete -c ksign -n '__ksign_command sign' -l key -rF -d 'private key, PEM file or pkcs11: URI'
 complete -c ksign -n '__ksign_command sign' -l certificate -rF -d 'its certificate'
 complete -c ksign -n '__ksign_command sign' -l pin-file -rF -d 'file with the passphrase or PIN'
-complete -c ksign -n '__ksign_command sign' -l insecure -d 'take a key file that others may read or replace'
+complete -c ksign -n '__ksign_command sign' -l insecure -d 'take a file of a key or PIN that others may read or replace'
 complete -c ksign -n '__ksign_command sign' -l hash -x -a '(__ksign_hashes)' -d hash
 complete -c ksign -n '__ksign_command sign strip' -l level -x -d 'compression level'
 complete -c ksign -n '__ksign_command sign show verify audit strip' -l max-size -x -d 'largest module, decompressed'

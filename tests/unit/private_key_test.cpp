@@ -164,14 +164,14 @@ TEST_CASE("a key file that others can read, write or replace is refused", "[priv
         CHECK(error.code() == ErrorCode::key);
         CHECK(error.subject() == path);
         CHECK(error.remedy().starts_with(remedy + path + ";"));
-        CHECK(read_private_key(path, {}, InsecureKey::allowed));
+        CHECK(read_private_key(path, {}, InsecureFile::allowed));
     }
     set(path, 0600);
     set(folder.path(), 0777);
     const Error error = error_of([&] { static_cast<void>(read_private_key(path, {})); });
     CHECK(mentions(error.reason(), "(mode 0777)"));
     CHECK(error.remedy().starts_with("chmod o-w " + folder.path().string() + ";"));
-    CHECK(read_private_key(path, {}, InsecureKey::allowed));
+    CHECK(read_private_key(path, {}, InsecureFile::allowed));
     for (const unsigned mode : {01777U, 0775U, 0700U}) {
         set(folder.path(), mode);
         CHECK(read_private_key(path, {}));

@@ -36,6 +36,7 @@ TEST_CASE("a module is signed for a kernel through the shared library", "[public
     std::filesystem::permissions(root / (modules + "build/certs-local/current/signing_prv.pem"),
                                  std::filesystem::perms(0600));
     root.file("pin", "pin\n");
+    std::filesystem::permissions(root / "pin", std::filesystem::perms(0600));
 
     const ksign::Kernel kernel(ksign::KernelRelease("6.12.1"), root.path());
     const auto location = ksign::find_kernel_key(kernel);

@@ -4,6 +4,9 @@
 #include "expect_error.hpp"
 #include "temporary_folder.hpp"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <array>
 #include <type_traits>
 
@@ -13,7 +16,7 @@ using namespace ksign::test;
 TEST_CASE("a pin file's first line is the passphrase", "[secret]") {
     const TemporaryFolder folder;
     const auto read = [&folder](std::string_view content) {
-        write_file(folder / "pin", content);
+        write_key_file(folder / "pin", bytes_of(content));
         return std::string(Secret::from_file(folder / "pin").view());
     };
     CHECK(read("1234") == "1234");
@@ -32,6 +35,32 @@ TEST_CASE("a pin file that can't be one is told", "[secret]") {
     CHECK(error_of([&] { static_cast<void>(Secret::from_file(folder / "pin")); }).code() == ErrorCode::limit);
     CHECK(error_of([&] { static_cast<void>(Secret::from_file(folder / "missing")); }).code() == ErrorCode::system);
     CHECK(error_of([&] { static_cast<void>(Secret::from_file(folder.path())); }).code() == ErrorCode::system);
+}
+
+TEST_CASE("a pin file that others can get at is refused, and a pipe is not", "[secret]") {
+    const TemporaryFolder folder;
+    const std::filesystem::path file = folder / "pin";
+    write_file(file, "1234\n");
+    const auto set = [&file](unsigned mode) { std::filesystem::permissions(file, std::filesystem::perms(mode)); };
+    for (const unsigned mode : {0400U, 0600U, 0640U}) {
+        set(mode);
+        CHECK(Secret::from_file(file).view() == "1234");
+    }
+    for (const unsigned mode : {0644U, 0660U, 0602U}) {
+        set(mode);
+        const Error error = error_of([&] { static_cast<void>(Secret::from_file(file)); });
+        CHECK(error.code() == ErrorCode::key);
+        CHECK(error.subject() == file);
+        CHECK(error.remedy().starts_with("chmod "));
+        CHECK(Secret::from_file(file, InsecureFile::allowed).view() == "1234");
+    }
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe(ends.data()) == 0);
+    REQUIRE(::fchmod(ends[0], 0666) == 0);
+    REQUIRE(::write(ends[1], "1234\n", 5) == 5);
+    ::close(ends[1]);
+    CHECK(Secret::from_file("/proc/self/fd/" + std::to_string(ends[0])).view() == "1234");
+    ::close(ends[0]);
 }
 
 TEST_CASE("memory is wiped", "[secret]") {

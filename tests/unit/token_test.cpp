@@ -49,7 +49,7 @@ TEST_CASE("two objects of a token have it in common", "[token]") {
 
 TEST_CASE("a URI's PIN stands in it or in a file", "[token]") {
     const TemporaryFolder folder;
-    write_file(folder / "a pin", "1234\n");
+    write_key_file(folder / "a pin", bytes_of("1234\n"));
     const auto pin = [](const std::string& query) {
         const TokenUri uri("pkcs11:token=a?" + query);
         CHECK(uri.has_pin());
@@ -62,6 +62,10 @@ TEST_CASE("a URI's PIN stands in it or in a file", "[token]") {
     CHECK(pin("pin-source=" + encoded) == "1234");
     CHECK(pin("pin-source=file:" + encoded) == "1234");
     CHECK(pin("pin-source=file://" + encoded) == "1234");
+    std::filesystem::permissions(folder / "a pin", std::filesystem::perms(0644));
+    const TokenUri open("pkcs11:token=a?pin-source=" + encoded);
+    CHECK(error_of([&] { static_cast<void>(open.pin()); }).code() == ErrorCode::key);
+    CHECK(open.pin(InsecureFile::allowed).view() == "1234");
 }
 
 TEST_CASE("a URI's PIN that can't be had is told", "[token]") {

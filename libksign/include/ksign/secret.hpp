@@ -35,6 +35,9 @@ template <typename Value> struct WipingAllocator {
     bool operator==(const WipingAllocator&) const = default;
 };
 
+/// Whether a file with a key, passphrase or PIN is taken that others than its owner can get at.
+enum class InsecureFile { refused, allowed };
+
 /// Bytes that must not outlive their use. Held on the heap whatever their number, so that none stay behind in a
 /// moved-from object.
 class KSIGN_EXPORT Secret {
@@ -44,8 +47,10 @@ class KSIGN_EXPORT Secret {
     [[nodiscard]] std::string_view view() const noexcept { return {bytes_.data(), bytes_.size()}; }
     void append(std::string_view text) { bytes_.insert(bytes_.end(), text.begin(), text.end()); }
 
-    /// The first line of a file, without its line end: what --pin-file names. Throws Error (system, limit).
-    [[nodiscard]] static Secret from_file(const std::filesystem::path& path);
+    /// The first line of a file, without its line end: what --pin-file names. Throws Error (system, limit; key: others
+    /// may read the file, may write to it, or may put another one in its place). A pipe is taken whatever its mode is.
+    [[nodiscard]] static Secret from_file(const std::filesystem::path& path,
+                                          InsecureFile insecure = InsecureFile::refused);
 
   private:
     std::vector<char, WipingAllocator<char>> bytes_;

@@ -33,7 +33,8 @@ struct SignerSource {
     std::filesystem::path certificate; ///< DER or PEM, or a `pkcs11:` URI. Empty: under the key's own name, be it a
                                        ///< file that holds both or an object of a token.
     PassphraseSource passphrase;       ///< May be empty: there is none.
-    bool insecure = false;             ///< Take a key file that others may read, write to or replace.
+    bool insecure = false;             ///< Take a file of the key, or of a PIN that a URI names, that others may read,
+                                       ///< write to or replace.
 };
 
 /// A private key and the certificate that belongs to it, loaded and found to match; there is no other Signer.

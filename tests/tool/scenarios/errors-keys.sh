@@ -47,7 +47,7 @@ for key in encrypted encrypted-old; do
     expect_not_in "$err" "=incorrect"
     unset KBUILD_SIGN_PIN
 done
-echo incorrect >pin
+(umask 077 && echo incorrect >pin)
 refused "$keys/encrypted.key" "(a wrong passphrase?)" "--pin-file" \
     ksign sign --key "$keys/encrypted.key" --certificate "$keys/rsa2048.der" --pin-file pin m.ko
 KBUILD_SIGN_PIN=$(head -c 2000 /dev/zero | tr '\0' x)

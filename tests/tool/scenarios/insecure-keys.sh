@@ -95,6 +95,30 @@ signs ksign sign --config ksign.conf --insecure
 sed -i 's/= no/= maybe/' ksign.conf
 refused ksign.conf "insecure-keys = maybe: expected no or yes" "" ksign sign --config ksign.conf case/m.ko
 
+step "the file of a passphrase as that of a key, by each way in which it comes, but for a pipe"
+chmod 600 store/key
+chmod 755 store
+echo correct >pin
+encrypted=(--key "$keys/encrypted.key" --certificate rsa2048.der)
+refused pin "anybody may read it (mode 0644)" "chmod o-r pin; if it must be as it is: --insecure" \
+    ksign sign "${encrypted[@]}" --pin-file pin case/m.ko
+signs ksign sign "${encrypted[@]}" --pin-file pin --insecure
+printf '%s\n' "key = $keys/encrypted.key" "certificate = $PWD/rsa2048.der" "pin-file = $PWD/pin" >ksign.conf
+for command in "ksign sign --config ksign.conf" "sign-tool --config ksign.conf 0.0.0-none"; do
+    read -ra words <<<"$command"
+    refused "$PWD/pin" "anybody may read it" "chmod o-r" "${words[@]}" case/m.ko
+    echo 'insecure-keys = yes' >>ksign.conf
+    signs "${words[@]}"
+    sed -i '$d' ksign.conf
+done
+refused "$PWD/pin" "anybody may read it" "chmod o-r" "${words[@]}" case/m.ko
+mended
+signs ksign sign --config ksign.conf
+signs ksign sign "${encrypted[@]}" --pin-file pin
+mkfifo -m 644 fifo
+echo correct >fifo &
+signs ksign sign "${encrypted[@]}" --pin-file fifo
+
 step "what is no private key is told as that, whatever its mode"
 refused "$keys/rsa2048.pem" "holds no private key in PEM" "name the key's file" ksign sign --key "$keys/rsa2048.pem" case/m.ko
 

@@ -20,7 +20,7 @@ nothing_secret() {
 }
 
 step "in no output: success and failure, lines and JSON"
-echo "$pin" >pin
+(umask 077 && echo "$pin" >pin)
 new_module m.ko
 expect_exit 0 "${signing[@]}" m.ko
 nothing_secret "$out" "$err" m.ko

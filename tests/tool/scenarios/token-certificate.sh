@@ -6,7 +6,7 @@ add_certificate rsa2048 01
 # pkcs11-tool can't mark it so.
 p11tool --provider "$softhsm_module" --login --set-pin=123456 --write --load-certificate="$keys/p384.pem" --label p384 \
     --id 02 --mark-private "pkcs11:token=ksign-test"
-echo 123456 >pin
+(umask 077 && echo 123456 >pin)
 certificate_uri="pkcs11:token=ksign-test;object=rsa2048;type=cert"
 
 # signs KEY COMMAND…: with the module m.ko, fresh, as last word.

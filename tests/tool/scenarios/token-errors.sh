@@ -3,7 +3,7 @@
 # where there is none, an error must come, not a question. Every message says what
 # to do, and none holds a PIN: DKMS's logs are for everybody to read.
 make_token
-echo 000000 >wrong-pin
+(umask 077 && echo 000000 >wrong-pin)
 token_key=(--key "$(uri rsa2048)" --certificate "$keys/rsa2048.der" --hash sha256)
 reference-sign-file sha256 "$keys/rsa2048.key" "$keys/rsa2048.der" "$samples/sample.ko" expected.ko
 
@@ -27,7 +27,7 @@ KBUILD_SIGN_PIN=000000 key_refused "$(uri rsa2048)" "(a wrong PIN, or no such ke
     sign-file sha256 "$(uri rsa2048)" "$keys/rsa2048.der" case/m.ko
 key_refused "$(uri rsa2048)" "(a wrong PIN, or no such key?)" "--pin-file" ksign sign "${token_key[@]}" --pin-file wrong-pin case/m.ko
 key_refused "$PWD/no-such-pin" "No such file" "" ksign sign "${token_key[@]}" --pin-file "$PWD/no-such-pin" case/m.ko
-: >empty-pin
+(umask 077 && : >empty-pin)
 key_refused "$(uri rsa2048)" "(a wrong PIN, or no such key?)" "--pin-file" ksign sign "${token_key[@]}" --pin-file empty-pin case/m.ko
 
 step "the right PIN still works: none of these locked the token"

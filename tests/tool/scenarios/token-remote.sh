@@ -3,7 +3,7 @@
 # over ssh. Signers here see the token by no other way.
 make_token
 add_certificate rsa2048 01
-echo 123456 >pin
+(umask 077 && echo 123456 >pin)
 client=$(compgen -G '/usr/lib/*/pkcs11/p11-kit-client.so' || compgen -G '/usr/lib*/pkcs11/p11-kit-client.so') ||
     fail "p11-kit-client.so is not installed; Debian has it in p11-kit-modules"
 client=$(head -n 1 <<<"$client")
@@ -65,7 +65,7 @@ all_signed single 8
 
 step "a wrong PIN, and a server that is gone: said, and the module is as it was"
 new_module case/m.ko
-echo 000000 >wrong-pin
+(umask 077 && echo 000000 >wrong-pin)
 export PKCS11_MODULE_PATH=$client
 refused "${key[3]}" "(a wrong PIN, or no such key?)" "p11tool" ksign sign "${key[@]}" --pin-file wrong-pin case/m.ko
 P11_KIT_SERVER_ADDRESS=unix:path=$XDG_RUNTIME_DIR/nothing \

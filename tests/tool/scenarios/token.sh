@@ -4,6 +4,7 @@ make_token
 echo 123456 >pin
 printf '123456' >pin-without-newline
 printf '123456\r\nmore\n' >pin-of-windows
+chmod 600 pin pin-*
 
 # fresh CONTAINER: the module that is signed next.
 fresh() {
