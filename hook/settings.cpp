@@ -2,18 +2,23 @@
 
 #include <ksign/error.hpp>
 #include <ksign/kernel.hpp>
+#include <ksign/text_file.hpp>
 
 #include <boost/program_options.hpp>
 
 #include <cctype>
 #include <charconv>
-#include <fstream>
 #include <limits>
+#include <sstream>
+#include <system_error>
 
 namespace ksign::hook {
 namespace {
 
 namespace po = boost::program_options;
+
+constexpr const char* unreadable_remedy =
+    "have it readable, or name another with --config; with --config /dev/null the defaults hold";
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& name, const std::string& value,
                          const std::string& expected) {
@@ -54,11 +59,17 @@ po::options_description known_settings() {
     return known;
 }
 
-po::variables_map parse_file(const std::filesystem::path& file) {
-    std::ifstream stream(file);
-    if (!stream) {
-        throw Error::from_errno(file.string(), "open", errno);
+std::string read_file(const std::filesystem::path& file) {
+    constexpr std::size_t largest_settings = std::size_t{1} << 20U;
+    try {
+        return read_text_file(file, largest_settings);
+    } catch (const Error& error) {
+        throw Error(error.code(), error.subject(), error.reason(), unreadable_remedy);
     }
+}
+
+po::variables_map parse_file(const std::filesystem::path& file) {
+    std::istringstream stream(read_file(file));
     po::variables_map values;
     try {
         po::store(po::parse_config_file(stream, known_settings()), values);
@@ -112,13 +123,18 @@ Settings read_settings(const std::filesystem::path& file) {
 Settings read_usual_settings(const std::filesystem::path& root) {
     const std::filesystem::path usual(KSIGN_SYSCONFDIR "/ksign/ksign.conf");
     const std::filesystem::path file = resolve_in_root(root, root / usual.relative_path());
-    std::error_code ignored;
-    if (!std::filesystem::exists(file, ignored)) {
-        Settings defaults;
-        defaults.source = file;
-        return defaults;
+    std::error_code why;
+    const bool is_there = std::filesystem::status(file, why).type() != std::filesystem::file_type::not_found;
+    if (is_there && !why) {
+        return read_settings(file);
     }
-    return read_settings(file);
+    // What can't be seen may be there, and say something else than the defaults.
+    if (why != std::errc::no_such_file_or_directory) {
+        throw Error::from_errno(file.string(), "look for it", why.value(), unreadable_remedy);
+    }
+    Settings defaults;
+    defaults.source = file;
+    return defaults;
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {

@@ -27,10 +27,11 @@ struct Settings {
     FileOptions files;
 };
 
-/// Reads a file that must exist. Throws Error for an unknown name, a name given twice, or a value that is none.
+/// Reads a file that must exist, and be no folder. Throws Error for an unknown name, a name given twice, or a value
+/// that is none.
 [[nodiscard]] Settings read_settings(const std::filesystem::path& file);
 
-/// Reads ROOT/etc/ksign/ksign.conf; the defaults if there is none.
+/// Reads ROOT/etc/ksign/ksign.conf; the defaults if there is none. Throws Error if that can't be seen.
 [[nodiscard]] Settings read_usual_settings(const std::filesystem::path& root);
 
 /// Bytes: a number with K, M, G or T, and "iB" or "B" if one likes, all powers of 1024. Nothing if it is none.

@@ -1,5 +1,7 @@
 #include "file.hpp"
 
+#include <ksign/text_file.hpp>
+
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/limits.h>
@@ -46,6 +48,12 @@ bool same_time(const timespec& left, const timespec& right) {
 
 bool same_file(const struct stat& left, const struct stat& right) {
     return left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+}
+
+/// Whether a pipe is in a folder; those without a name are on a file system of the kernel's own.
+bool has_name(int pipe) {
+    struct statfs system {};
+    return ::fstatfs(pipe, &system) != 0 || system.f_type != PIPEFS_MAGIC;
 }
 
 bool is_immutable(int descriptor) {
@@ -479,14 +487,24 @@ bool sync_file_system(int descriptor) {
     return tells_of_failures && has_thorough_syncfs(descriptor) && ::syncfs(descriptor) == 0;
 }
 
-struct stat read_small_file(const std::filesystem::path& path, std::size_t limit, const ByteSink& sink) {
-    const FileDescriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+struct stat read_small_file(const std::filesystem::path& path, std::size_t limit, const ByteSink& sink,
+                            NamedPipe pipe) {
+    // O_NONBLOCK: to open a named pipe waits for its writer.
+    const int wait = pipe == NamedPipe::refused ? O_NONBLOCK : 0;
+    const FileDescriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | wait));
     if (!descriptor.is_open()) {
         throw Error::from_errno(path.string(), "open", errno);
     }
     struct stat status {};
     if (::fstat(descriptor.number(), &status) != 0) {
         throw Error::from_errno(path.string(), "read its attributes", errno);
+    }
+    if (wait != 0 && !S_ISREG(status.st_mode)) {
+        if (S_ISFIFO(status.st_mode) && has_name(descriptor.number())) {
+            throw Error(ErrorCode::usage, path.string(), "is a named pipe, to which nobody may ever write",
+                        "name a file, or a pipe without a name: <(COMMAND) of a shell");
+        }
+        ::fcntl(descriptor.number(), F_SETFL, 0); // what reads from here on may wait
     }
     std::size_t total = 0;
     std::array<std::byte, 4096> chunk{};
@@ -510,6 +528,14 @@ struct stat read_small_file(const std::filesystem::path& path, std::size_t limit
             return status;
         }
     }
+}
+
+std::string read_text_file(const std::filesystem::path& file, std::size_t limit) {
+    std::string text;
+    static_cast<void>(read_small_file(file, limit, [&text](std::span<const std::byte> chunk) {
+        text.append(reinterpret_cast<const char*>(chunk.data()), chunk.size());
+    }));
+    return text;
 }
 
 std::vector<std::byte> read_small_file(const std::filesystem::path& path, std::size_t limit) {

@@ -156,9 +156,14 @@ class ReplacementFile {
 /// Returns whether that is sure: before Linux 5.8 syncfs(2) does not tell of writes that failed.
 [[nodiscard]] bool sync_file_system(int descriptor);
 
+/// Whether somebody may come to write to a named pipe. Who waits for one that nobody writes to waits for ever; a pipe
+/// without a name, such as a shell's <(COMMAND), always has its writer.
+enum class NamedPipe { refused, awaited };
+
 /// Hands a small file's content to a sink and keeps no copy of it, so that secrets can be read with it. Throws Error
-/// (limit) beyond @p limit bytes. Returns what the file was when it was opened.
-struct stat read_small_file(const std::filesystem::path& path, std::size_t limit, const ByteSink& sink);
+/// (system; limit beyond @p limit bytes; usage for a named pipe). Returns what the file was when it was opened.
+struct stat read_small_file(const std::filesystem::path& path, std::size_t limit, const ByteSink& sink,
+                            NamedPipe pipe = NamedPipe::refused);
 
 /// A small file's whole content, links followed. Throws Error (limit) beyond @p limit bytes.
 [[nodiscard]] std::vector<std::byte> read_small_file(const std::filesystem::path& path, std::size_t limit);

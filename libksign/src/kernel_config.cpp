@@ -84,11 +84,7 @@ std::optional<KernelVersion> KernelVersion::of(std::string_view release) noexcep
 }
 
 KernelConfig KernelConfig::load(const std::filesystem::path& file) {
-    std::string text;
-    read_small_file(file, largest_config, [&text](std::span<const std::byte> bytes) {
-        text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    });
-    return parse(text, file);
+    return parse(read_text_file(file, largest_config), file);
 }
 
 KernelConfig KernelConfig::parse(std::string_view text, const std::filesystem::path& origin) {

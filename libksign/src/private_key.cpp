@@ -100,9 +100,10 @@ KeyHandle decode(const Secret& content, PassphraseRequest& request) {
 
 KeyHandle read_private_key(const std::string& path, const PassphraseSource& passphrase, InsecureFile insecure) {
     Secret content;
-    const struct stat status = read_small_file(path, largest_key_file, [&content](std::span<const std::byte> bytes) {
+    const auto take = [&content](std::span<const std::byte> bytes) {
         content.append({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    });
+    };
+    const struct stat status = read_small_file(path, largest_key_file, take, NamedPipe::awaited);
     if (content.view().find("PRIVATE KEY-----") == std::string_view::npos) {
         throw Error(ErrorCode::key, path, "holds no private key in PEM",
                     "name the key's file (signing_prv.pem, signing_key.pem, MOK.priv in PEM), or a pkcs11: URI");

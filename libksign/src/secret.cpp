@@ -49,14 +49,15 @@ Secret Secret::from_file(const std::filesystem::path& path, InsecureFile insecur
     constexpr std::size_t largest_pin_file = 4096;
     Secret secret;
     bool line_ended = false;
-    const struct stat status = read_small_file(path, largest_pin_file, [&](std::span<const std::byte> bytes) {
+    const auto take = [&](std::span<const std::byte> bytes) {
         const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
         const std::size_t end = text.find_first_of("\r\n");
         if (!line_ended) {
             secret.append(text.substr(0, end));
         }
         line_ended = line_ended || end != std::string_view::npos;
-    });
+    };
+    const struct stat status = read_small_file(path, largest_pin_file, take, NamedPipe::awaited);
     // A pipe: `--pin-file <(pass show kernel)`.
     if (insecure == InsecureFile::refused && S_ISREG(status.st_mode)) {
         expect_private_file(path.string(), status);

@@ -6,9 +6,11 @@
 #include "temporary_folder.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -512,6 +514,18 @@ TEST_CASE("small files are read whole, and only small ones", "[file]") {
     CHECK(read_small_file(folder / "empty", 10).empty());
     CHECK(error_of([&] { static_cast<void>(read_small_file(folder / "missing", 10)); }).code() == ErrorCode::system);
     CHECK(error_of([&] { static_cast<void>(read_small_file(folder.path(), 10)); }).code() == ErrorCode::system);
+    REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
+    CHECK(error_of([&] { static_cast<void>(read_small_file(folder / "pipe", 10)); }).code() == ErrorCode::usage);
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe(ends.data()) == 0);
+    std::thread writer([end = ends[1]] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50)); // it is waited for
+        CHECK(::write(end, "text", 4) == 4);
+        ::close(end);
+    });
+    CHECK(text_of(read_small_file("/proc/self/fd/" + std::to_string(ends[0]), 10)) == "text");
+    writer.join();
+    ::close(ends[0]);
 }
 
 TEST_CASE("small files are written with their mode", "[file]") {

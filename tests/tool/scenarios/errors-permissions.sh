@@ -37,6 +37,14 @@ expect_exit 1 "${signing[@]}" case/m.ko
 said rsa2048.key "Permission denied" ""
 chown 65534:65534 rsa2048.key
 
+step "an /etc/ksign that can't be entered: what ksign.conf says there is not known"
+mkdir -p root/etc/ksign
+: >root/etc/ksign/ksign.conf
+chmod 700 root/etc/ksign
+refused root/etc/ksign/ksign.conf "look for it: Permission denied" "--config /dev/null" \
+    "${as_nobody[@]}" "$bin/ksign" show --root root case/m.ko
+expect_exit 0 "${as_nobody[@]}" "$bin/ksign" show --root root --config /dev/null case/m.ko
+
 step "what may be done is done"
 chown 65534:65534 case/m.ko
 expect_exit 0 "${signing[@]}" case/m.ko

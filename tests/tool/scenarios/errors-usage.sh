@@ -66,7 +66,28 @@ wrong "--root: 'nowhere' is not a folder" ksign sign "${signing[@]}" --root nowh
 wrong "--root: 'm.ko' is not a folder" ksign show --root m.ko m.ko
 
 step "of ksign.conf: the file and the line's words are named"
-refused missing.conf "No such file or directory" "" ksign sign --config missing.conf m.ko
+refused missing.conf "No such file or directory" "--config" ksign sign --config missing.conf m.ko
+mkdir folder.conf
+mkfifo pipe.conf
+# Nothing that could be read is not the defaults, and nobody writes to that pipe.
+for command in "sign ${signing[*]}" show "dkms status" "keys enroll"; do
+    words=m.ko
+    [[ $command != dkms* && $command != keys* ]] || words=
+    # shellcheck disable=SC2086 # words
+    refused folder.conf "read: Is a directory" "--config" timeout 60 "$bin/ksign" $command --config folder.conf $words
+    # shellcheck disable=SC2086
+    refused pipe.conf "is a named pipe" "--config" timeout 60 "$bin/ksign" $command --config pipe.conf $words
+done
+refused pipe.conf "is a named pipe" "name a file" timeout 60 "$bin/ksign" config check pipe.conf
+refused pipe.conf "is a named pipe" "name a file" timeout 60 "$bin/ksign" keys enroll pipe.conf
+# A pipe that a shell makes has its writer.
+# shellcheck disable=SC2016 # for the inner shell
+expect_exit 1 bash -c '"$1" show --config <(sleep 0.1; echo hash = nonsense) m.ko' sh "$bin/ksign"
+said /dev/fd "hash = nonsense: expected a hash" ""
+mkdir -p odd/etc
+echo "no folder" >odd/etc/ksign
+refused odd/etc/ksign/ksign.conf "look for it: Not a directory" "--config /dev/null" ksign show --root odd m.ko
+expect_exit 0 ksign show --root odd --config /dev/null m.ko
 bad_conf() {
     local text=$1
     shift
