@@ -11,43 +11,49 @@
 #include <limits>
 #include <sstream>
 #include <system_error>
+#include <utility>
 
 namespace ksign::hook {
 namespace {
 
 namespace po = boost::program_options;
 
+constexpr const char* settings_remedy = "ksign.conf(5) lists what may stand there";
 constexpr const char* unreadable_remedy =
     "have it readable, or name another with --config; with --config /dev/null the defaults hold";
 
 [[noreturn]] void refuse(const std::filesystem::path& file, const std::string& name, const std::string& value,
                          const std::string& expected) {
-    throw Error(ErrorCode::usage, file.string(), name + " = " + value + ": expected " + expected);
+    throw Error(ErrorCode::usage, file.string(), name + " = " + value + ": expected " + expected, settings_remedy);
+}
+
+/// A value without the quotes around it; an empty one is none.
+std::optional<std::string> text_of(const po::variables_map& values, const std::string& name) {
+    if (!values.contains(name)) {
+        return std::nullopt;
+    }
+    std::string text = values[name].as<std::string>();
+    // Whoever writes shell every day writes quotes.
+    if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
+        text = text.substr(1, text.size() - 2);
+    }
+    return text.empty() ? std::nullopt : std::optional(std::move(text));
 }
 
 int level_of(const std::filesystem::path& file, const po::variables_map& values, const std::string& name,
              ContainerKind kind, int usual) {
-    if (!values.contains(name)) {
+    const auto text = text_of(values, name);
+    if (!text) {
         return usual;
     }
-    const std::string text = values[name].as<std::string>();
     const LevelRange range = container_levels(kind);
+    const char* const last = text->data() + text->size();
     int level = -1;
-    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), level);
-    if (problem != std::errc() || end != text.data() + text.size() || level < range.lowest || level > range.highest) {
-        refuse(file, name, text, std::to_string(range.lowest) + " to " + std::to_string(range.highest));
+    const auto [end, problem] = std::from_chars(text->data(), last, level);
+    if (problem != std::errc() || end != last || level < range.lowest || level > range.highest) {
+        refuse(file, name, *text, std::to_string(range.lowest) + " to " + std::to_string(range.highest));
     }
     return level;
-}
-
-std::optional<std::string> text_of(const po::variables_map& values, const std::string& name) {
-    if (!values.contains(name) || values[name].as<std::string>().empty()) {
-        return std::nullopt;
-    }
-    const std::string text = values[name].as<std::string>();
-    // Whoever writes shell every day writes quotes.
-    const bool quoted = text.size() >= 2 && text.front() == '"' && text.back() == '"';
-    return quoted ? text.substr(1, text.size() - 2) : text;
 }
 
 po::options_description known_settings() {
@@ -74,7 +80,7 @@ po::variables_map parse_file(const std::filesystem::path& file) {
     try {
         po::store(po::parse_config_file(stream, known_settings()), values);
     } catch (const po::error& error) {
-        throw Error(ErrorCode::usage, file.string(), error.what(), "ksign.conf(5) lists what may stand there");
+        throw Error(ErrorCode::usage, file.string(), error.what(), settings_remedy);
     }
     return values;
 }

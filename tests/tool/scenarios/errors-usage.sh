@@ -83,7 +83,7 @@ refused pipe.conf "is a named pipe" "name a file" timeout 60 "$bin/ksign" keys e
 # A pipe that a shell makes has its writer.
 # shellcheck disable=SC2016 # for the inner shell
 expect_exit 1 bash -c '"$1" show --config <(sleep 0.1; echo hash = nonsense) m.ko' sh "$bin/ksign"
-said /dev/fd "hash = nonsense: expected a hash" ""
+said /dev/fd "hash = nonsense: expected a hash" "ksign.conf(5)"
 mkdir -p odd/etc
 echo "no folder" >odd/etc/ksign
 refused odd/etc/ksign/ksign.conf "look for it: Not a directory" "--config /dev/null" ksign show --root odd m.ko
@@ -93,16 +93,12 @@ bad_conf() {
     shift
     printf '%s\n' "$@" >ksign.conf
     for command in sign show strip; do
-        refused ksign.conf "$text" "" ksign $command --config ksign.conf m.ko
+        # A person has to be told what may stand there.
+        refused ksign.conf "$text" "ksign.conf(5)" ksign $command --config ksign.conf m.ko
     done
 }
-# A person has to be told what may stand there; ksign.conf(5) does so.
-bad_conf_hinted() {
-    printf '%s\n' "${@:2}" >ksign.conf
-    refused ksign.conf "$1" "ksign.conf(5)" ksign sign --config ksign.conf m.ko
-}
-bad_conf_hinted "unknwon" "unknwon = 1"
-bad_conf_hinted "hash" "hash = sha256" "hash = sha512"
+bad_conf "unknwon" "unknwon = 1"
+bad_conf "hash" "hash = sha256" "hash = sha512"
 bad_conf "hash = md5: expected a hash such as sha512" "hash = md5"
 bad_conf "missing-key = maybe: expected skip or fail" "missing-key = maybe"
 bad_conf "max-size = much: expected a size such as 500M or 2G" "max-size = much"
@@ -110,6 +106,7 @@ bad_conf "level-gzip = 10: expected 1 to 9" "level-gzip = 10"
 bad_conf "level-xz = 10: expected 0 to 9" "level-xz = 10"
 bad_conf "level-zstd = 23: expected 1 to 22" "level-zstd = 23"
 bad_conf "level-zstd = 3x: expected 1 to 22" "level-zstd = 3x"
+bad_conf "level-xz = 10: expected 0 to 9" 'level-xz = "10"'
 
 step "what is right"
 printf '%s\n' "# a comment" "" "key = $keys/rsa2048.key" "certificate=$keys/rsa2048.der" "hash =   sha384  " "level-xz = 0" \
@@ -122,6 +119,19 @@ cp "$keys/rsa2048.key" "with space.key"
 printf '%s\n' 'key = "with space.key" # a comment' "certificate = $keys/rsa2048.der#a comment" >ksign.conf
 expect_exit 0 ksign sign --config ksign.conf m.ko
 expect_signed m.ko rsa2048 sha512
+
+step "an empty value is the default, in quotes or not"
+mapfile -t names < <(sed -nE 's/^#?([a-z-]+) =.*/\1/p' "$project/conf/ksign.conf")
+((${#names[@]} == 10)) || fail "the settings: ${names[*]}"
+for empty in "" '""' ' ""  # none'; do
+    printf "%s =$empty\n" "${names[@]}" >ksign.conf
+    expect_exit 0 ksign sign --force --config ksign.conf "${signing[@]}" m.ko
+    refused "signing key" "none was named" "--key FILE" ksign sign --config ksign.conf m.ko
+done
+expect_signed m.ko rsa2048 sha512
+printf '%s\n' 'level-xz = "6"' 'level-zstd="3"' 'level-gzip = "9"' 'hash = "sha256"' 'max-size = "1G"' 'missing-key = "fail"' \
+    'insecure-keys = "no"' >ksign.conf
+expect_exit 0 ksign sign --force --config ksign.conf "${signing[@]}" m.ko
 
 step "help and version"
 for option in --help -h help; do

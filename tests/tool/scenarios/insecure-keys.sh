@@ -93,7 +93,7 @@ sed -i 's/= yes/= no/' ksign.conf
 refused "$PWD/store/key" "anybody may read" "chmod" ksign sign --config ksign.conf case/m.ko
 signs ksign sign --config ksign.conf --insecure
 sed -i 's/= no/= maybe/' ksign.conf
-refused ksign.conf "insecure-keys = maybe: expected no or yes" "" ksign sign --config ksign.conf case/m.ko
+refused ksign.conf "insecure-keys = maybe: expected no or yes" "ksign.conf(5)" ksign sign --config ksign.conf case/m.ko
 
 step "the file of a passphrase as that of a key, by each way in which it comes, but for a pipe"
 chmod 600 store/key
