@@ -149,6 +149,7 @@ int run_sign(const Arguments& arguments) {
         throw UsageError("--certificate goes with --key");
     }
     const auto hash = hash_of(value_of(*values, "hash"));
+    const unsigned threads = jobs_of(*values);
     const Settings settings = settings_of(*values);
     SignOptions sign_options;
     sign_options.files = file_options_of(*values, settings);
@@ -169,7 +170,7 @@ int run_sign(const Arguments& arguments) {
         modules = modules_of_kernel(*kernel, values->contains("all-modules"));
     }
     std::vector<std::filesystem::path> changed;
-    const int code = sign_modules(modules, *choice, sign_options, jobs_of(*values), report, changed);
+    const int code = sign_modules(modules, *choice, sign_options, threads, report, changed);
     if (code == exit_done || code == exit_failed) {
         tell_before_boot(changed, values->contains("rebuild-initramfs"));
     }

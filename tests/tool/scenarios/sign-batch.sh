@@ -164,6 +164,15 @@ step "JSON of nothing but failures, and of what failed before any module"
 expect_exit 1 ksign sign --json "${signing[@]}" missing.ko
 expect_json 'len(d["modules"]), d["modules"][0]["path"], d["modules"][0]["error"]["subject"]' "(1, 'missing.ko', 'missing.ko')"
 
+step "wrong usage is told before anything is done, asked or printed"
+mkdir empty
+for command in "sign ${signing[*]}" "sign --key $keys/encrypted.key --certificate $keys/rsa2048.der --pin-file none" "verify --image none"; do
+    for json in "" --json; do
+        # shellcheck disable=SC2086 # words
+        usage_error "--jobs: '0' is not a number" ksign $command $json -j 0 empty missing.ko
+    done
+done
+
 step "several at a time, in order"
 mkdir many
 for ((number = 100; number < 300; number++)); do
