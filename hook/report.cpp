@@ -3,12 +3,14 @@
 #include "options.hpp"
 #include "output.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <iostream>
 #include <iterator>
 #include <map>
@@ -295,17 +297,29 @@ void print_audit_running(const RunningKernel& running, const std::vector<Refused
     }
 }
 
+// Whether the line of a Progress stands on the terminal. There is one standard error.
+constinit bool progress_is_shown = false; // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+
+/// Standard error, for a line of its own.
+std::ostream& diagnostics() {
+    if (progress_is_shown) {
+        std::cerr << "\r\x1b[K";
+        progress_is_shown = false;
+    }
+    return std::cerr;
+}
+
 } // namespace
 
 void print_error(const Error& error) {
-    std::cerr << "ksign: " << one_line(without_pins(error.what())) << '\n';
+    diagnostics() << "ksign: " << one_line(without_pins(error.what())) << '\n';
     if (!error.remedy().empty()) {
         std::cerr << "  hint: " << one_line(without_pins(error.remedy())) << '\n';
     }
 }
 
 void print_note(std::string_view text) {
-    std::cerr << "ksign: " << one_line(without_pins(text)) << '\n';
+    diagnostics() << "ksign: " << one_line(without_pins(text)) << '\n';
 }
 
 void ModuleReport::add_json(const std::string& object) {
@@ -478,23 +492,38 @@ std::string rate_and_time_left(std::size_t done, std::size_t total, std::chrono:
            whole(static_cast<double>(total - done) / rate) + " s left";
 }
 
+/// Whether there is somebody who sees a line, and a terminal that can take it away again.
+bool can_show_progress() {
+    const char* const terminal = std::getenv("TERM");
+    return ::isatty(STDERR_FILENO) == 1 && ::isatty(STDOUT_FILENO) != 1 && terminal != nullptr && *terminal != '\0' &&
+           std::string_view(terminal) != "dumb";
+}
+
+/// How long a line may be: what goes on in a second one can't be taken away. The last column stays free, since some
+/// terminals go on in the next line once that is written.
+std::size_t line_width() {
+    constexpr std::size_t usual = 80;
+    struct winsize size {};
+    const bool known = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    return (known ? std::size_t{size.ws_col} : usual) - 1;
+}
+
 } // namespace
 
-Progress::Progress() : visible_(::isatty(STDERR_FILENO) == 1 && ::isatty(STDOUT_FILENO) != 1) {}
+Progress::Progress() : visible_(can_show_progress()) {}
 
 Progress::~Progress() {
-    if (shown_) {
-        std::cerr << "\r\x1b[K" << std::flush;
-    }
+    diagnostics() << std::flush;
 }
 
 void Progress::at(std::size_t done, std::size_t total) {
     const auto now = std::chrono::steady_clock::now();
     if (visible_ && now >= next_) {
-        std::cerr << "\r\x1b[K" << done << " of " << total << rate_and_time_left(done, total, now - start_)
-                  << std::flush;
+        const std::string line =
+            std::to_string(done) + " of " + std::to_string(total) + rate_and_time_left(done, total, now - start_);
+        diagnostics() << line.substr(0, line_width()) << std::flush;
         next_ = now + std::chrono::milliseconds(100);
-        shown_ = true;
+        progress_is_shown = true;
     }
 }
 

@@ -7,7 +7,7 @@
 // - JSON is one object with "schema", which grows only by new fields, and "modules", an array in the order of the
 //   arguments. A module that failed is in it, with "error". Names that are not UTF-8 have U+FFFD for what is not.
 // - What a kernel would refuse is a result, not a diagnostic: its line says so on stdout, and the exit code is 1.
-// - Progress goes to stderr, where that is a terminal and stdout is none.
+// - Progress goes to stderr, where that is a terminal and stdout is none. A message takes its line away first.
 // - A summary closes a batch in which something failed.
 #pragma once
 
@@ -70,7 +70,8 @@ class ModuleReport {
 [[nodiscard]] int print_audit(OutputForm form, const Kernel& kernel, const JudgeChoice& choice,
                               const AuditResult& result);
 
-/// "1234 of 5678, 812 a second, 5 s left", on one line of a terminal; nothing where there is none to see it.
+/// "1234 of 5678, 812 a second, 5 s left", on one line of a terminal, cut to its width; nothing where there is none to
+/// see it, or one that can't take a line away (TERM=dumb). There is one at a time.
 class Progress {
   public:
     Progress();
@@ -82,7 +83,6 @@ class Progress {
 
   private:
     bool visible_;
-    bool shown_ = false;
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
     std::chrono::steady_clock::time_point next_;
 };

@@ -189,6 +189,30 @@ rm many/150.ko
 expect_exit 0 ksign sign -j 1 "${signing[@]}" many
 [[ $(grep -c ': already signed (' "$out") == 199 ]] || fail "not all were signed before"
 
+step "progress on a terminal: messages have lines of their own, and it fits; none where it can't be taken away"
+mkdir failing
+for ((number = 100; number < 160; number++)); do
+    echo text >failing/$number.ko
+done
+# on_terminal_of COLUMNS TERM: what is on the terminal, \r and escapes as they come.
+on_terminal_of() {
+    local status=0
+    on_terminal "" "stty cols $1; TERM=$2 $bin/ksign sign ${signing[*]} failing >out" || status=$?
+    ((status == 1)) || fail "ended with $status: $(<"$shown")"
+    [[ $(grep -c 'failing/1[0-5][0-9].ko: not a kernel module' "$shown") == 60 ]] || fail "not all messages: $(<"$shown")"
+}
+erased=$'\r\e[K'
+on_terminal_of 100 xterm
+grep -qF "${erased}ksign: failing/" "$shown" || fail "no progress was shown, or not taken away: $(cat -v "$shown")"
+! grep -F "ksign: " "$shown" | grep -vE $'^(.*\r\e\\[K)?ksign: ' || fail "a message in the line of progress: $(cat -v "$shown")"
+grep -qE $'[0-9]+ of 60, .* left\r\e\\[K' "$shown" || fail "it was cut though there is room: $(cat -v "$shown")"
+on_terminal_of 12 xterm
+grep -qE $'^[0-9]+ of 60[^\r]*\r\e\\[K' "$shown" || fail "no progress: $(cat -v "$shown")"
+! grep -qE $'^[0-9]+ of 60[^\r]{8}' "$shown" || fail "it is too long: $(cat -v "$shown")"
+on_terminal_of 100 dumb
+expect_not_in "$shown" " of 60,"
+expect_not_in "$shown" $'\e'
+
 step "stopped by a signal"
 # What a shell starts in the background ignores SIGINT, and ksign leaves that so.
 env --default-signal=INT "$bin/ksign" sign -f -j 2 "${signing[@]}" many many many many many many many many >stopped 2>stopped.err &
