@@ -26,6 +26,21 @@ std::optional<std::filesystem::path> certs_local_if_any(const Values& values) {
     return std::nullopt;
 }
 
+void check_file(const std::filesystem::path& file, const std::optional<std::filesystem::path>& certs_local, bool fix,
+                ConfigReport& report) {
+    try {
+        auto findings = check_kernel_config(KernelConfig::load(file), certs_local);
+        std::size_t changed = 0;
+        if (fix) {
+            changed = fix_kernel_config(file, findings);
+            findings = check_kernel_config(KernelConfig::load(file), certs_local);
+        }
+        report.checked(file, findings, changed);
+    } catch (const Error& error) {
+        report.failed(file, error);
+    }
+}
+
 } // namespace
 
 int run_config_check(const Arguments& arguments) {
@@ -42,17 +57,13 @@ int run_config_check(const Arguments& arguments) {
     }
     const auto certs_local = certs_local_if_any(*values);
     ConfigReport report(values->contains("json") ? OutputForm::json : OutputForm::lines);
-    for (const auto& file : expand_patterns(words)) {
+    for (const std::string& word : words) {
         try {
-            auto findings = check_kernel_config(KernelConfig::load(file), certs_local);
-            std::size_t changed = 0;
-            if (values->contains("fix")) {
-                changed = fix_kernel_config(file, findings);
-                findings = check_kernel_config(KernelConfig::load(file), certs_local);
+            for (const auto& file : expand_patterns({word})) {
+                check_file(file, certs_local, values->contains("fix"), report);
             }
-            report.checked(file, findings, changed);
         } catch (const Error& error) {
-            report.failed(file, error);
+            report.failed(word, error);
         }
     }
     return report.finish();

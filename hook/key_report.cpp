@@ -361,7 +361,7 @@ void ConfigReport::failed(const std::filesystem::path& config, const Error& erro
     good_ = false;
     print_error(error);
     if (form_ == OutputForm::json) {
-        objects_.push_back(JsonObject().text("path", config.string()).text("error", error.what()).done());
+        objects_.push_back(JsonObject().text("path", config.string()).raw("error", error_object(error)).done());
     }
 }
 

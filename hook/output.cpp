@@ -82,6 +82,14 @@ JsonObject& JsonObject::raw(std::string_view name, const std::string& value) {
     return *this;
 }
 
+std::string error_object(const Error& error) {
+    return JsonObject()
+        .text("subject", without_pins(error.subject()))
+        .text("reason", without_pins(error.reason()))
+        .text("remedy", without_pins(error.remedy()))
+        .done();
+}
+
 std::string json_array(const std::vector<std::string>& values) {
     std::string body;
     for (const std::string& value : values) {

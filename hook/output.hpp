@@ -1,6 +1,8 @@
 // What printed results are made of: lines that no name can forge, and JSON.
 #pragma once
 
+#include <ksign/error.hpp>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -36,5 +38,8 @@ class JsonObject {
   private:
     std::string body_;
 };
+
+/// An error as all JSON documents have it: an object with subject, reason and remedy.
+[[nodiscard]] std::string error_object(const Error& error);
 
 } // namespace ksign::hook

@@ -115,14 +115,6 @@ std::string verdict_line(const Verdict& verdict) {
     return line;
 }
 
-std::string error_object(const Error& error) {
-    return JsonObject()
-        .text("subject", without_pins(error.subject()))
-        .text("reason", without_pins(error.reason()))
-        .text("remedy", without_pins(error.remedy()))
-        .done();
-}
-
 std::string trust_object(const TrustEntry& entry, std::string_view unusable) {
     const KernelCertificate& certificate = entry.certificate;
     JsonObject object;

@@ -3,6 +3,7 @@
 #include "file.hpp"
 
 #include <ksign/error.hpp>
+#include <ksign/text_file.hpp>
 
 #include <charconv>
 
@@ -70,6 +71,16 @@ std::optional<std::string_view> option_unset_by(std::string_view line) {
     return line.substr(2 + prefix.size());
 }
 
+/// Whether a text has a line about an option, as every configuration that Kconfig writes has.
+bool sets_anything(std::string_view text) {
+    for (std::string_view start : {"\nCONFIG_", "\n# CONFIG_"}) {
+        if (text.find(start) != std::string_view::npos || text.starts_with(start.substr(1))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 } // namespace
 
 std::optional<KernelVersion> KernelVersion::of(std::string_view release) noexcept {
@@ -84,7 +95,12 @@ std::optional<KernelVersion> KernelVersion::of(std::string_view release) noexcep
 }
 
 KernelConfig KernelConfig::load(const std::filesystem::path& file) {
-    return parse(read_text_file(file, largest_config), file);
+    const std::string text = read_text_file(file, largest_config);
+    if (!sets_anything(text)) {
+        throw Error(ErrorCode::kernel, file.string(), "is no kernel's configuration: it holds no CONFIG_ line",
+                    "name a .config, as /boot/config-RELEASE is one");
+    }
+    return parse(text, file);
 }
 
 KernelConfig KernelConfig::parse(std::string_view text, const std::filesystem::path& origin) {

@@ -56,8 +56,8 @@ TEST_CASE("a configuration's options are read", "[kernel_config]") {
     CHECK_FALSE(config.value("CONFIG_A"));
 }
 
-TEST_CASE("an empty configuration has nothing", "[kernel_config]") {
-    const KernelConfig config = config_of("");
+TEST_CASE("a configuration that sets nothing has nothing", "[kernel_config]") {
+    const KernelConfig config = config_of("# CONFIG_MODULE_SIG is not set\n");
     CHECK_FALSE(config.module_hash());
     CHECK_FALSE(config.enabled("MODULE_SIG"));
 }
@@ -68,6 +68,13 @@ TEST_CASE("a configuration that can't be read is told", "[kernel_config]") {
     CHECK(error_of([&] { static_cast<void>(KernelConfig::load(folder.path())); }).code() == ErrorCode::system);
     write_file(folder / "huge", Bytes(5U << 20U));
     CHECK(error_of([&] { static_cast<void>(KernelConfig::load(folder / "huge")); }).code() == ErrorCode::limit);
+    for (const std::string_view text :
+         {"", "example\n", "# Linux/x86 6.12.1 Kernel Configuration\n", "CONFIG\n x CONFIG_A=y"}) {
+        INFO(text);
+        const Error error = error_of([&] { static_cast<void>(config_of(text)); });
+        CHECK(error.code() == ErrorCode::kernel);
+        CHECK_FALSE(error.remedy().empty());
+    }
 }
 
 TEST_CASE("the hash of a kernel's own modules is known", "[kernel_config]") {

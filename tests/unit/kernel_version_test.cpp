@@ -2,8 +2,6 @@
 #include <ksign/kernel_config.hpp>
 
 #include "catch.hpp"
-#include "expect_error.hpp"
-#include "temporary_folder.hpp"
 
 #include <string>
 
@@ -13,9 +11,7 @@ using namespace ksign::test;
 namespace {
 
 KernelConfig config_of(std::string_view text) {
-    const TemporaryFolder folder;
-    write_file(folder / ".config", text);
-    return KernelConfig::load(folder / ".config");
+    return KernelConfig::parse(text, ".config");
 }
 
 std::string head(const std::string& version) {

@@ -196,7 +196,9 @@ TEST_CASE("configurations that disagree are named, both", "[key_choice]") {
     }
     SECTION("on the hash") {
         Configs configs;
-        configs.add("one", "CONFIG_MODULE_SIG_HASH=\"sha256\"\n").add("silent", "").add("other", with_ecdsa);
+        configs.add("one", "CONFIG_MODULE_SIG_HASH=\"sha256\"\n")
+            .add("silent", "CONFIG_A=y\n")
+            .add("other", with_ecdsa);
         const Error error = configs.refusal();
         CHECK(error.subject() == configs.path("other"));
         CHECK(mentions(error.reason(), configs.path("one")));

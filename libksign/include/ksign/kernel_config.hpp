@@ -41,7 +41,7 @@ inline constexpr KernelVersion newest_kernel{std::numeric_limits<int>::max(), 0}
 /// The options of a .config or auto.conf that are set.
 class KSIGN_EXPORT KernelConfig {
   public:
-    /// Throws Error (system, limit).
+    /// Throws Error (system, limit; usage: a named pipe; kernel: no line is about an option).
     [[nodiscard]] static KernelConfig load(const std::filesystem::path& file);
     /// Of a text that was found elsewhere; @p origin takes the path's place.
     [[nodiscard]] static KernelConfig parse(std::string_view text, const std::filesystem::path& origin);

@@ -40,8 +40,24 @@ grep -Eq '^  MUST +CONFIG_SYSTEM_TRUSTED_KEYS ' "$out" || fail "$(<"$out")"
 expect_exit 0 ksign config update bad
 expect_exit 0 ksign config check bad
 
+step "what is no configuration is not made one"
+echo example >hostname
+: >empty
+for file in hostname empty; do
+    for command in "config check" "config check --fix" "config update" "keys generate --kernel-config"; do
+        # shellcheck disable=SC2086 # words
+        refused $file "is no kernel's configuration: it holds no CONFIG_ line" "name a .config" ksign $command $file
+    done
+done
+echo '# CONFIG_MODULES is not set' >small
+expect_exit 1 ksign config check --fix small
+grep -qxF CONFIG_MODULES=y small || fail "not mended: $(<small)"
+
 step "JSON"
-expect_exit 1 ksign config check --json bad new nothing-is-there
+expect_exit 1 ksign config check --json nothing-is-there bad new
+said nothing-is-there "no such file" "name a kernel's .config"
+expect_json '[config["path"] for config in d["configs"]]' "['nothing-is-there', 'bad', 'new']"
+expect_json 'd["configs"][0]["error"]' "{'subject': 'nothing-is-there', 'reason': 'no such file', 'remedy': \"name a kernel's .config, or a pattern in quotes\"}"
 expect_exit 1 ksign config check --json bad new
 python3 - "$out" <<'END' || fail "$(<"$out")"
 import json, sys
