@@ -34,13 +34,28 @@ std::size_t utf8_length(std::string_view text) {
     return overlong_or_surrogate ? 0 : length;
 }
 
+/// U+0000 to U+001F, U+007F to U+009F: what a terminal obeys. Those beyond ASCII are C2 80 to C2 9F in UTF-8.
+bool is_control(std::string_view character) {
+    const auto last = static_cast<unsigned char>(character.back());
+    return character.size() == 1 ? last < 0x20 || last == 0x7f
+                                 : character.size() == 2 && character.front() == '\xc2' && last < 0xa0;
+}
+
 } // namespace
 
 std::string one_line(std::string_view text) {
     std::string safe;
-    for (const char character : text) {
-        const auto byte = static_cast<unsigned char>(character);
-        safe += byte < 0x20 || byte == 0x7f ? "\\x" + hexadecimal(byte) : std::string(1, character);
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        const std::string_view character = text.substr(0, std::max<std::size_t>(length, 1));
+        if (length == 0 || is_control(character)) {
+            for (const char byte : character) {
+                safe += "\\x" + hexadecimal(static_cast<unsigned char>(byte));
+            }
+        } else {
+            safe += character;
+        }
+        text.remove_prefix(character.size());
     }
     return safe;
 }
@@ -67,8 +82,8 @@ std::string json_string(std::string_view text) {
             quoted += "\\ufffd";
         } else if (character == '"' || character == '\\') {
             quoted += {'\\', character};
-        } else if (static_cast<unsigned char>(character) < 0x20) {
-            quoted += "\\u00" + hexadecimal(static_cast<unsigned char>(character));
+        } else if (is_control(text.substr(0, length))) {
+            quoted += "\\u00" + hexadecimal(static_cast<unsigned char>(text[length - 1]));
         } else {
             quoted += text.substr(0, length);
         }

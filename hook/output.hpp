@@ -13,7 +13,7 @@ namespace ksign::hook {
 /// The version of all JSON documents. It changes only when a field is taken away or means something else.
 inline constexpr int json_schema = 1;
 
-/// A text that can't break out of its line.
+/// A text that can't break out of its line: control characters, and bytes that are not UTF-8, as \xNN.
 [[nodiscard]] std::string one_line(std::string_view text);
 
 /// A text without the PINs (pin-value) of the pkcs11: URIs in it. What is not known for one's end counts to it.
