@@ -136,8 +136,8 @@ int run_own_post_build(const Build& build, const std::vector<std::string>& comma
     return code;
 }
 
-/// Signs a package's modules. The second round does not say again what the first has said: which are signed already, and
-/// which fail for the same reason.
+/// Signs a package's modules. The second round does not say again what the first has said: which are signed already,
+/// and which fail for the same reason.
 class PackageSigner {
   public:
     PackageSigner(SigningChoice choice, const Settings& settings) : choice_(std::move(choice)) {
