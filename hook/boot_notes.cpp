@@ -6,6 +6,7 @@
 #include <ksign/audit.hpp>
 #include <ksign/error.hpp>
 #include <ksign/kernel.hpp>
+#include <ksign/shell.hpp>
 
 #include <algorithm>
 #include <array>
@@ -76,14 +77,6 @@ std::optional<std::vector<std::string>> rebuilding(const Kernel& kernel, const s
     return std::nullopt;
 }
 
-std::string as_line(const std::vector<std::string>& words) {
-    std::string line;
-    for (const std::string& word : words) {
-        line += (line.empty() ? "" : " ") + word;
-    }
-    return line;
-}
-
 /// "nvidia, zfs and 3 others".
 std::string names_of(const std::vector<std::filesystem::path>& modules) {
     constexpr std::size_t shown = 3;
@@ -101,9 +94,9 @@ void rebuild_now(const std::vector<std::string>& command) {
         throw Error(ErrorCode::system, words.front(), "is not installed", "rebuild the initramfs by hand");
     }
     words.front() = *program;
-    print_note("rebuilding the initramfs: " + as_line(command));
+    print_note("rebuilding the initramfs: " + shell_line(command));
     if (const int code = run_program_aside(words); code != 0) {
-        throw Error(ErrorCode::system, as_line(command),
+        throw Error(ErrorCode::system, shell_line(command),
                     "failed with exit code " + std::to_string(code) + "; the initramfs may still be the old one",
                     "the modules are signed: run that command once what it says is mended");
     }
@@ -135,7 +128,7 @@ void tell_of_initramfs(const Kernel& kernel, const std::vector<std::filesystem::
         throw Error(ErrorCode::system, initramfs->string(), "was made by no program that ksign knows",
                     "the modules are signed: rebuild it with what made it");
     } else {
-        print_note(state + ": rebuild it with " + (command ? "`" + as_line(*command) + "`" : "what made it") +
+        print_note(state + ": rebuild it with " + (command ? "`" + shell_line(*command) + "`" : "what made it") +
                    (command ? ", or have --rebuild-initramfs do it" : ""));
     }
 }

@@ -4,6 +4,7 @@
 
 #include <ksign/error.hpp>
 #include <ksign/key_folder.hpp>
+#include <ksign/shell.hpp>
 #include <ksign/trusted_keys.hpp>
 
 #include <sys/stat.h>
@@ -31,7 +32,7 @@ void survey_mode(const std::filesystem::path& path, mode_t unwanted, std::vector
         return;
     }
     unsafe.push_back(path.string() + " has mode " + octal(status.st_mode) + ": chmod " +
-                     (S_ISDIR(status.st_mode) ? "go-w " : "go-rwx ") + path.string());
+                     (S_ISDIR(status.st_mode) ? "go-w " : "go-rwx ") + shell_path(path));
 }
 
 void survey_modes(const KeyLocation& location, std::vector<std::string>& unsafe) {

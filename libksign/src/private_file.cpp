@@ -1,6 +1,7 @@
 #include "private_file.hpp"
 
 #include <ksign/error.hpp>
+#include <ksign/shell.hpp>
 
 #include <array>
 #include <cstdio>
@@ -9,18 +10,6 @@
 
 namespace ksign {
 namespace {
-
-/// A path as a shell takes it.
-std::string shell_quoted(const std::filesystem::path& path) {
-    std::string text = path.native().starts_with('-') ? "./" : "";
-    for (const char character : path.native()) {
-        text += character == '\'' ? "'\\''" : std::string(1, character);
-    }
-    const bool plain =
-        text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%") ==
-        std::string::npos;
-    return plain ? text : "'" + text + "'";
-}
 
 std::string mode_text(mode_t mode) {
     std::array<char, 8> text{};
@@ -51,7 +40,7 @@ void expect_secure_file(const std::string& path, const struct stat& status) {
     const std::string others = std::string(others_read ? "r" : "") + (others_write ? "w" : "");
     const std::string change = std::string(group_writes ? "g-w" : "") + (group_writes && !others.empty() ? "," : "") +
                                (others.empty() ? "" : "o-" + others);
-    throw insecure(path, who + what, mode, "chmod " + change + " " + shell_quoted(path));
+    throw insecure(path, who + what, mode, "chmod " + change + " " + shell_path(path));
 }
 
 /// Refuses a folder in which anybody may put another file in the key's place. With the sticky bit only owners may
@@ -65,7 +54,7 @@ void expect_secure_folder(const std::string& path, const struct stat& file) {
     }
     if ((status.st_mode & S_IWOTH) != 0 && (status.st_mode & S_ISVTX) == 0) {
         throw insecure(path, "anybody may replace it: they may write to its folder " + folder.string(), status.st_mode,
-                       "chmod o-w " + shell_quoted(folder));
+                       "chmod o-w " + shell_path(folder));
     }
 }
 
