@@ -4,6 +4,7 @@
 #include "process.hpp"
 
 #include <ksign/error.hpp>
+#include <ksign/shell.hpp>
 
 #include <algorithm>
 #include <iostream>
@@ -15,8 +16,9 @@ std::string count_of(std::size_t number, const std::string& what) {
     return std::to_string(number) + ' ' + what + (number == 1 ? "" : "s");
 }
 
-std::string rebuild_command(const DkmsPackage& package, const DkmsBuild& build) {
-    return "dkms build --force -m " + package.name + " -v " + package.version + " -k " + build.release;
+std::string rebuild_command(const DkmsPackage& package, const DkmsBuild& build, const std::filesystem::path& root) {
+    return shell_chroot(root) +
+           shell_line({"dkms", "build", "--force", "-m", package.name, "-v", package.version, "-k", build.release});
 }
 
 bool is_good(const DkmsBuild& build) {
@@ -46,15 +48,16 @@ std::string signature_text(const DkmsBuild& build) {
     return text;
 }
 
-void print_build(const DkmsPackageSurvey& package, const DkmsBuild& build) {
+void print_build(const DkmsPackageSurvey& package, const DkmsBuild& build, const std::filesystem::path& root) {
     std::cout << "  " << one_line(build.release + ' ' + build.architecture + ": " + signature_text(build)) << '\n';
     if (build.unsigned_modules > 0) {
         std::cout << "    problem: " << count_of(build.unsigned_modules, "module")
-                  << " not signed: " << one_line(rebuild_command(package.package, build)) << '\n';
+                  << " not signed: " << one_line(rebuild_command(package.package, build, root)) << '\n';
     }
     if (build.stale_modules > 0) {
         std::cout << "    problem: " << count_of(build.stale_modules, "module") << " not signed by today's key ("
-                  << one_line(build.key_origin) << "): " << one_line(rebuild_command(package.package, build)) << '\n';
+                  << one_line(build.key_origin) << "): " << one_line(rebuild_command(package.package, build, root))
+                  << '\n';
     }
     for (const std::string& problem : build.problems) {
         std::cout << "    problem: " << one_line(problem) << '\n';
@@ -164,7 +167,7 @@ void print_dkms_change(const std::filesystem::path& file, DkmsChange change) {
     std::cout << '\n';
 }
 
-int print_dkms_survey(const DkmsSurvey& survey, OutputForm form) {
+int print_dkms_survey(const DkmsSurvey& survey, const std::filesystem::path& root, OutputForm form) {
     const bool good =
         survey.problems.empty() &&
         std::ranges::all_of(survey.packages, [](const DkmsPackageSurvey& package) { return is_good(package); });
@@ -190,7 +193,7 @@ int print_dkms_survey(const DkmsSurvey& survey, OutputForm form) {
             std::cout << "  problem: " << one_line(problem) << '\n';
         }
         for (const DkmsBuild& build : package.builds) {
-            print_build(package, build);
+            print_build(package, build, root);
         }
     }
     if (survey.packages.empty()) {

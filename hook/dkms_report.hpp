@@ -20,7 +20,7 @@ void add_root_option(Options& options);
 
 void print_dkms_change(const std::filesystem::path& file, DkmsChange change);
 
-/// Returns the exit code: 1 if something is not as it should be.
-[[nodiscard]] int print_dkms_survey(const DkmsSurvey& survey, OutputForm form);
+/// The survey of a system below @p root. Returns the exit code: 1 if something is not as it should be.
+[[nodiscard]] int print_dkms_survey(const DkmsSurvey& survey, const std::filesystem::path& root, OutputForm form);
 
 } // namespace ksign::hook

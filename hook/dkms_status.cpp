@@ -33,7 +33,8 @@ int run_dkms_status(const Arguments& arguments) {
     } else if (settings.key) {
         certificate = *settings.key;
     }
-    return print_dkms_survey(survey_dkms(dkms_setup_of(*values), dkms_version_of(*values), certificate),
+    const DkmsSetup setup = dkms_setup_of(*values);
+    return print_dkms_survey(survey_dkms(setup, dkms_version_of(*values), certificate), setup.root(),
                              values->contains("json") ? OutputForm::json : OutputForm::lines);
 }
 

@@ -5,6 +5,7 @@
 #include <ksign/key_store.hpp>
 #include <ksign/kmod.hpp>
 #include <ksign/running_kernel.hpp>
+#include <ksign/shell.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -143,7 +144,7 @@ JudgeChoice choose_judge(const Values& values, const std::optional<Kernel>& kern
     std::optional<std::filesystem::path> image = value_of(values, "image");
     if (kernel) {
         facts.release = kernel->release().text();
-        facts.signing_command = "ksign sign -k " + facts.release;
+        facts.signing_command = "ksign sign -k " + shell_quoted(facts.release) + shell_root_option(kernel->root());
         if (!image) {
             image = find_kernel_image(*kernel);
         }

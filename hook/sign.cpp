@@ -8,6 +8,7 @@
 
 #include <ksign/error.hpp>
 #include <ksign/kernel.hpp>
+#include <ksign/shell.hpp>
 
 #include <array>
 #include <atomic>
@@ -44,7 +45,9 @@ std::vector<std::filesystem::path> modules_of_kernel(const Kernel& kernel, bool 
         throw Error(ErrorCode::kernel, "kernel " + kernel.release().text(),
                     all ? "has no modules in " + kernel.modules_folder().string()
                         : "DKMS has no modules installed for it",
-                    all ? "" : "`dkms status` shows what there is; --all-modules takes every module of the kernel");
+                    all ? ""
+                        : "`" + shell_chroot(kernel.root()) +
+                              "dkms status` shows what there is; --all-modules takes every module of the kernel");
     }
     return modules;
 }

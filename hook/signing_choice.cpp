@@ -4,6 +4,7 @@
 
 #include <ksign/error.hpp>
 #include <ksign/key_store.hpp>
+#include <ksign/shell.hpp>
 
 #include <fcntl.h>
 #include <termios.h>
@@ -197,7 +198,7 @@ Error missing_key_error(const std::optional<Kernel>& kernel, const Settings& set
     if (!std::filesystem::is_directory(kernel->modules_folder(), ignored)) {
         return {ErrorCode::no_key, "kernel " + kernel->release().text(),
                 "is not installed: there is no " + kernel->modules_folder().string(),
-                "`ls " + kernel->modules_folder().parent_path().string() + "` shows the kernels that are"};
+                "`ls " + shell_path(kernel->modules_folder().parent_path()) + "` shows the kernels that are"};
     }
     const std::string build = (kernel->modules_folder() / "build").string();
     return {ErrorCode::no_key, "kernel " + kernel->release().text(),

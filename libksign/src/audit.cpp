@@ -5,6 +5,7 @@
 #include "initramfs.hpp"
 
 #include <ksign/error.hpp>
+#include <ksign/shell.hpp>
 
 #include <algorithm>
 #include <fstream>
@@ -109,7 +110,7 @@ class Audit {
         if (modules_.empty()) {
             throw Error(ErrorCode::kernel, "kernel " + kernel_.release().text(),
                         "has no modules in " + kernel_.modules_folder().string(),
-                        "`ls " + kernel_.modules_folder().parent_path().string() +
+                        "`ls " + shell_path(kernel_.modules_folder().parent_path()) +
                             "` shows the kernels that there are");
         }
         result_.modules = modules_.size();

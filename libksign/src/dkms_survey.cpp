@@ -6,6 +6,7 @@
 #include <ksign/kernel.hpp>
 #include <ksign/key_folder.hpp>
 #include <ksign/key_store.hpp>
+#include <ksign/shell.hpp>
 #include <ksign/sign.hpp>
 #include <ksign/signer.hpp>
 
@@ -68,7 +69,7 @@ class Surveyor {
             });
             if (!is_known) {
                 survey_.problems.push_back(setup_.package_file(name).string() +
-                                           " is for a package that DKMS does not know: ksign dkms disable " + name);
+                                           " is for a package that DKMS does not know: " + command("disable") + name);
             }
         }
         const bool any = std::ranges::any_of(survey_.packages, &DkmsPackageSurvey::post_build);
@@ -80,6 +81,11 @@ class Surveyor {
     }
 
   private:
+    /// "ksign dkms enable " and the like, for the system that is looked at.
+    [[nodiscard]] std::string command(const std::string& word) const {
+        return "ksign dkms " + word + shell_root_option(setup_.root()) + ' ';
+    }
+
     [[nodiscard]] bool is_before(int major, int minor, int patch) const {
         return survey_.version && survey_.version->is_before(major, minor, patch);
     }
@@ -97,12 +103,11 @@ class Surveyor {
         survey_.native = holds(main) || (by_drop_in && has_folder);
         if (by_drop_in && !std::filesystem::exists(resolve_in_root(setup_.root(), drop_in), ignored)) {
             survey_.native = false;
-            survey_.problems.push_back(drop_in.string() +
-                                       " leads to nothing: install ksign anew, or ksign dkms disable "
-                                       "--native");
+            survey_.problems.push_back(drop_in.string() + " leads to nothing: install ksign anew, or " +
+                                       command("disable") + "--native");
         } else if (by_drop_in && !has_folder) {
             survey_.problems.push_back(drop_in.string() + " is without effect: DKMS " + survey_.version->text() +
-                                       " does not read that folder; ksign dkms enable --native --append");
+                                       " does not read that folder; " + command("enable") + "--native --append");
         }
         std::vector<std::filesystem::path> files{main};
         for (const std::filesystem::path& file : sorted_entries(setup_.folder() / "framework.conf.d")) {
@@ -118,12 +123,14 @@ class Surveyor {
     void survey_settings(const std::filesystem::path& file, bool by_drop_in, const std::filesystem::path& drop_in) {
         // dkms 3.0.4 replaced sign_tool by sign_file.
         if (assigned(file, "sign_tool") && !is_before(3, 0, 4)) {
-            survey_.problems.push_back(file.string() + " sets sign_tool, which DKMS reads no more since 3.0.4: use "
-                                                       "sign_file (ksign dkms enable --native)");
+            survey_.problems.push_back(file.string() +
+                                       " sets sign_tool, which DKMS reads no more since 3.0.4: use sign_file (" +
+                                       command("enable") + "--native)");
         }
         if (assigned(file, "sign_file") && is_before(3, 0, 4)) {
             survey_.problems.push_back(file.string() + " sets sign_file, which DKMS " + survey_.version->text() +
-                                       " does not read yet: use sign_tool (ksign dkms enable --native --append)");
+                                       " does not read yet: use sign_tool (" + command("enable") +
+                                       "--native --append)");
         }
         for (const char* name : {"sign_file", "mok_signing_key", "mok_certificate"}) {
             const auto value = assigned(file, name);
@@ -150,7 +157,7 @@ class Surveyor {
             found.problems.emplace_back(error.what());
         }
         if (!found.post_build && !survey_.native) {
-            found.problems.push_back("DKMS does not call ksign for it: ksign dkms enable " + package.name);
+            found.problems.push_back("DKMS does not call ksign for it: " + command("enable") + package.name);
         }
         return found;
     }
@@ -162,7 +169,7 @@ class Surveyor {
         std::error_code ignored;
         if (how == DkmsHold::link && !std::filesystem::exists(resolve_in_root(setup_.root(), file), ignored)) {
             found.post_build = false;
-            found.problems.push_back(file.string() + " leads to nothing: install ksign anew, or ksign dkms disable " +
+            found.problems.push_back(file.string() + " leads to nothing: install ksign anew, or " + command("disable") +
                                      package.name);
         }
         for (const std::filesystem::path& other : sorted_entries(setup_.folder())) {

@@ -3,6 +3,7 @@
 #include "file.hpp"
 
 #include <ksign/error.hpp>
+#include <ksign/shell.hpp>
 
 #include <sys/utsname.h>
 
@@ -200,7 +201,7 @@ std::vector<std::filesystem::path> Kernel::dkms_modules() const {
             throw Error(ErrorCode::kernel, name,
                         "DKMS has it as installed for kernel " + release_.text() + ", and it is not in " +
                             modules_folder_.string(),
-                        "dkms install --force it again");
+                        shell_chroot(root_) + "dkms install --force it again");
         }
         // A module of the kernel's own under the same name is not DKMS's: modprobe's choice is.
         files.push_back(found->second.size() == 1 ? found->second.front() : module_file(name));

@@ -6,6 +6,7 @@
 
 #include <ksign/error.hpp>
 #include <ksign/kernel.hpp>
+#include <ksign/shell.hpp>
 
 #include <algorithm>
 #include <array>
@@ -506,7 +507,7 @@ class Trial {
     }
 
     [[nodiscard]] std::string remedy_for(int error) const {
-        const std::string sign = facts_.signing_command + " " + path_.string();
+        const std::string sign = facts_.signing_command + " " + shell_path(path_);
         if (!facts_.untrusted_signing_key.empty() && (error == ENODATA || error == ENOKEY)) {
             return "this kernel does not trust its own key (" + facts_.untrusted_signing_key +
                    "), so signing with that does not help: build it with a configuration that names that key's "

@@ -230,7 +230,8 @@ TEST_CASE("what of DKMS's configuration is without effect, or leads nowhere", "[
     const DkmsSetup setup = root.setup();
     CHECK(root.problems().empty());
     root.package("zfs", "POST_BUILD=\"own.sh -x\"\n");
-    CHECK(mentions(root.problems(), "does not call ksign for it: ksign dkms enable zfs"));
+    CHECK(mentions(root.problems(),
+                   "does not call ksign for it: ksign dkms enable --root " + root.path().string() + " zfs"));
     static_cast<void>(setup.enable("zfs", false));
     CHECK(root.problems().empty());
     root.file("etc/dkms/zfs-1.0.conf", "POST_BUILD=other\n");
