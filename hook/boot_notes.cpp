@@ -9,12 +9,9 @@
 #include <ksign/shell.hpp>
 
 #include <algorithm>
-#include <array>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 
 namespace ksign::hook {
@@ -37,42 +34,6 @@ std::optional<InstalledModule> as_installed(const std::filesystem::path& module)
             return InstalledModule{kernel, kernel.modules_folder() / file.lexically_relative(above / part)};
         }
         above /= part;
-    }
-    return std::nullopt;
-}
-
-/// The first line of a kernel's pkgbase file, by which Arch names its presets.
-std::string package_of(const Kernel& kernel) {
-    std::ifstream file(kernel.modules_folder() / "pkgbase");
-    std::string name;
-    std::getline(file, name);
-    return name;
-}
-
-/// The command that makes this kernel's initramfs anew, by the program that its system has. Nothing if it is none that
-/// is known.
-std::optional<std::vector<std::string>> rebuilding(const Kernel& kernel, const std::filesystem::path& initramfs) {
-    const std::string& release = kernel.release().text();
-    const std::string package = package_of(kernel);
-    const bool own = kernel.root() == "/";
-    const std::string file = own ? initramfs.string() : "/" + initramfs.lexically_relative(kernel.root()).string();
-    const std::array<std::vector<std::string>, 3> known{{
-        {"update-initramfs", "-u", "-k", release},
-        package.empty() ? std::vector<std::string>{"mkinitcpio", "-P"}
-                        : std::vector<std::string>{"mkinitcpio", "-p", package},
-        {"dracut", "--force", file, release},
-    }};
-    for (const std::vector<std::string>& words : known) {
-        for (const std::string_view folder : {"usr/sbin", "usr/bin"}) {
-            if (std::filesystem::exists(kernel.root() / folder / words.front())) {
-                std::vector<std::string> command;
-                if (!own) {
-                    command = {"chroot", kernel.root()};
-                }
-                command.insert(command.end(), words.begin(), words.end());
-                return command;
-            }
-        }
     }
     return std::nullopt;
 }
@@ -111,7 +72,7 @@ void tell_of_initramfs(const Kernel& kernel, const std::vector<std::filesystem::
         }
         return;
     }
-    const auto command = rebuilding(kernel, *initramfs);
+    const auto command = initramfs_command(kernel, *initramfs);
     std::string state;
     try {
         const auto outdated = outdated_in_initramfs(kernel, *initramfs, modules);

@@ -8,6 +8,7 @@
 #include <ksign/shell.hpp>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <utility>
 
@@ -88,8 +89,10 @@ class Audit {
 
     [[nodiscard]] AuditResult run() {
         judge_installed();
-        result_.initramfs = options_.initramfs ? options_.initramfs : find_initramfs(kernel_);
+        const auto found = find_initramfs(kernel_);
+        result_.initramfs = options_.initramfs ? options_.initramfs : found;
         if (result_.initramfs) {
+            rebuilding_ = how_to_rebuild(*result_.initramfs, found);
             judge_initramfs(*result_.initramfs);
         }
         auto running = read_running_kernel(kernel_.root());
@@ -115,6 +118,7 @@ class Audit {
         }
         result_.modules = modules_.size();
         refused_.resize(modules_.size());
+        remedies_.resize(modules_.size());
         installed_ = InstalledModules(kernel_, modules_);
         judge_all(judge_, modules_, options_.threads, options_.max_payload,
                   [this](std::size_t index, const JudgedModule& judged) {
@@ -132,10 +136,25 @@ class Audit {
                 return;
             }
             refused_[index] = verdict.reason;
+            remedies_[index] = verdict.remedy;
         } else {
             refused_[index] = judged.error->reason();
+            remedies_[index] = judged.error->remedy();
+        }
+        if (!remedies_[index].empty()) {
+            remedies_[index] += "; then ";
         }
         result_.troubled.push_back({modules_[index], judged});
+    }
+
+    /// What is signed in an initramfs is signed before that is made. A @p file that is not the one @p found, a copy or
+    /// a unified image, is not what the command makes.
+    [[nodiscard]] std::string how_to_rebuild(const std::filesystem::path& file,
+                                             const std::optional<std::filesystem::path>& found) const {
+        std::error_code ignored;
+        const bool is_found = found && std::filesystem::equivalent(file, *found, ignored);
+        const auto command = is_found ? initramfs_command(kernel_, file) : std::nullopt;
+        return "make the initramfs anew with" + (command ? ": " + shell_line(*command) : " what made it");
     }
 
     void judge_initramfs(const std::filesystem::path& file) {
@@ -165,6 +184,8 @@ class Audit {
             module.verdict.answer = Answer::refused;
         }
         if (module.differs || module.installed.empty() || module.verdict.answer == Answer::refused) {
+            const auto index = installed_.packed_as(path);
+            module.verdict.remedy = (index ? remedies_[*index] : std::string()) + rebuilding_;
             result_.stale.push_back(std::move(module));
         }
     }
@@ -232,10 +253,25 @@ class Audit {
     const AuditOptions& options_;
     const std::function<void(std::size_t, std::size_t)>& progress_;
     std::vector<std::filesystem::path> modules_;
-    std::vector<std::string> refused_; ///< Why, for each module; empty if it loads.
+    std::vector<std::string> refused_;  ///< Why, for each module; empty if it loads.
+    std::vector<std::string> remedies_; ///< What to do before the initramfs is made, for each; empty if nothing.
+    std::string rebuilding_;            ///< How the initramfs is made anew.
     InstalledModules installed_;
     AuditResult result_;
 };
+
+} // namespace
+
+namespace {
+
+/// The first line of a kernel's pkgbase file, by which Arch names its files in /boot and its presets. Empty if it is
+/// none to make a file's name of.
+std::string package_of(const Kernel& kernel) {
+    std::ifstream file(resolve_in_root(kernel.root(), kernel.modules_folder() / "pkgbase"));
+    std::string name;
+    std::getline(file, name);
+    return name.find('/') == std::string::npos ? name : std::string();
+}
 
 } // namespace
 
@@ -245,9 +281,7 @@ std::optional<std::filesystem::path> find_initramfs(const Kernel& kernel) {
     std::vector<std::filesystem::path> candidates{boot / ("initrd.img-" + release),
                                                   boot / ("initramfs-" + release + ".img"),
                                                   kernel.modules_folder() / "initrd", boot / ("initrd-" + release)};
-    std::ifstream package(resolve_in_root(kernel.root(), kernel.modules_folder() / "pkgbase"));
-    std::string name;
-    if (std::getline(package, name) && !name.empty() && name.find('/') == std::string::npos) {
+    if (const std::string name = package_of(kernel); !name.empty()) {
         candidates.push_back(boot / ("initramfs-" + name + ".img"));
     }
     for (const std::filesystem::path& candidate : candidates) {
@@ -255,6 +289,34 @@ std::optional<std::filesystem::path> find_initramfs(const Kernel& kernel) {
         std::error_code ignored;
         if (std::filesystem::is_regular_file(file, ignored)) {
             return file;
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<std::vector<std::string>> initramfs_command(const Kernel& kernel,
+                                                          const std::filesystem::path& initramfs) {
+    const std::string& release = kernel.release().text();
+    const std::string package = package_of(kernel);
+    const bool own = kernel.root().lexically_normal() == "/";
+    const std::string file = own ? initramfs.string() : "/" + initramfs.lexically_relative(kernel.root()).string();
+    const std::array<std::vector<std::string>, 3> known{{
+        {"update-initramfs", "-u", "-k", release},
+        package.empty() ? std::vector<std::string>{"mkinitcpio", "-P"}
+                        : std::vector<std::string>{"mkinitcpio", "-p", package},
+        {"dracut", "--force", file, release},
+    }};
+    for (const std::vector<std::string>& words : known) {
+        for (const std::string_view folder : {"usr/sbin", "usr/bin"}) {
+            std::error_code ignored;
+            if (std::filesystem::exists(kernel.root() / folder / words.front(), ignored)) {
+                std::vector<std::string> command;
+                if (!own) {
+                    command = {"chroot", kernel.root()};
+                }
+                command.insert(command.end(), words.begin(), words.end());
+                return command;
+            }
         }
     }
     return std::nullopt;

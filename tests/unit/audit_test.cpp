@@ -127,6 +127,32 @@ TEST_CASE("modules of the initramfs are compared and judged", "[audit]") {
         CHECK(result.stale[1].verdict.answer == Answer::loads);
         CHECK_FALSE(result.safe);
         CHECK(mentions(result.sentence, "one module in the initramfs would be refused"));
+        // Nothing can be signed within it.
+        for (const InitramfsModule& module : result.stale) {
+            CHECK(module.verdict.remedy == "make the initramfs anew with what made it");
+        }
+        root.file("usr/bin/dracut");
+        CHECK(audit(root).stale[0].verdict.remedy == "make the initramfs anew with: chroot " + root.path().string() +
+                                                         " dracut --force /boot/initramfs-6.12.1.img 6.12.1");
+    }
+    SECTION("an unsigned one, which is installed so") {
+        const auto file = root.file(modules_folder + "updates/unsigned.ko", text_of(make_module(4000)));
+        root.file("boot/initrd.img-6.12.1",
+                  text_of(make_gzip(make_cpio({{modules_folder + "updates/unsigned.ko", make_module(4000)}}))));
+        root.file("usr/sbin/update-initramfs");
+        const AuditResult result = audit(root);
+        REQUIRE(result.stale.size() == 1);
+        CHECK(result.stale[0].verdict.remedy == "sign it with: ksign sign --key KEY --certificate CERTIFICATE " +
+                                                    file.string() + "; then make the initramfs anew with: chroot " +
+                                                    root.path().string() + " update-initramfs -u -k 6.12.1");
+        // A copy elsewhere is not what that command makes.
+        std::filesystem::copy_file(root / "boot/initrd.img-6.12.1", root / "copy.img");
+        AuditOptions options;
+        options.initramfs = root / "copy.img";
+        const AuditResult copy = audit_kernel(Kernel(KernelRelease("6.12.1"), root.path()),
+                                              judge_trusting(rsa_sample()), options, [](std::size_t, std::size_t) {});
+        REQUIRE(copy.stale.size() == 1);
+        CHECK(copy.stale[0].verdict.remedy.ends_with("; then make the initramfs anew with what made it"));
     }
     SECTION("one that does not decode: it is named, and the others are judged") {
         root.file("boot/initramfs-6.12.1.img",
@@ -202,6 +228,22 @@ TEST_CASE("the initramfs of a kernel is found", "[audit]") {
     CHECK(find_initramfs(kernel) == dracut);
     const auto debian = root.file("boot/initrd.img-6.12.1");
     CHECK(find_initramfs(kernel) == debian);
+}
+
+TEST_CASE("an initramfs is made anew by the program that the system has", "[audit]") {
+    const KernelRoot root;
+    const Kernel kernel(KernelRelease("6.12.1"), root.path());
+    const auto command = [&] { return initramfs_command(kernel, root / "boot/initrd.img"); };
+    using Words = std::vector<std::string>;
+    CHECK_FALSE(command());
+    root.file("usr/bin/dracut");
+    CHECK(command() == Words{"chroot", root.path(), "dracut", "--force", "/boot/initrd.img", "6.12.1"});
+    root.file("usr/bin/mkinitcpio");
+    CHECK(command() == Words{"chroot", root.path(), "mkinitcpio", "-P"});
+    root.file(modules_folder + "pkgbase", "linux-lts\n");
+    CHECK(command() == Words{"chroot", root.path(), "mkinitcpio", "-p", "linux-lts"});
+    root.file("usr/sbin/update-initramfs");
+    CHECK(command() == Words{"chroot", root.path(), "update-initramfs", "-u", "-k", "6.12.1"});
 }
 
 TEST_CASE("what is loaded now, and what the log says", "[audit]") {

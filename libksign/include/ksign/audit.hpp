@@ -27,6 +27,11 @@ struct AuditOptions {
 /// (dracut), initrd in its modules' folder, or boot/initramfs-PKGBASE.img (mkinitcpio). Nothing if there is none.
 [[nodiscard]] KSIGN_EXPORT std::optional<std::filesystem::path> find_initramfs(const Kernel& kernel);
 
+/// The command that makes a kernel's initramfs anew, by words, run by chroot below another root: that of
+/// update-initramfs, mkinitcpio or dracut, whichever its system has. Nothing if it has none of them.
+[[nodiscard]] KSIGN_EXPORT std::optional<std::vector<std::string>>
+initramfs_command(const Kernel& kernel, const std::filesystem::path& initramfs);
+
 /// Which of the modules given, installed ones of a kernel, an initramfs holds otherwise than they are now on disk, both
 /// decompressed: it was made before they were signed. Throws Error if it can't be read.
 [[nodiscard]] KSIGN_EXPORT std::vector<std::filesystem::path>
@@ -38,8 +43,8 @@ struct InitramfsModule {
     std::string path;                ///< In the initramfs.
     std::filesystem::path installed; ///< Empty: none is installed under that name.
     bool differs = false;            ///< From the installed one, when both are decompressed.
-    Verdict verdict;                 ///< On the one in the initramfs.
-    std::optional<Error> error;      ///< It can't be read; then the verdict only says "refused".
+    Verdict verdict;            ///< On the one in the initramfs; its remedy, never empty, is to make the initramfs anew.
+    std::optional<Error> error; ///< It can't be read; then the verdict only says "refused".
 };
 
 /// A loaded module whose file would be refused at the next boot.

@@ -164,6 +164,14 @@ for tool in initrd.img initramfs.img; do
     cp "$file" "$root/boot/initrd.img-$release"
     audit 1
     expect_in "$out" "initramfs $root/boot/initrd.img-$release: $packed modules, 1 of them stale or refused"
+    # What is in there can't be signed there.
+    expect_not_in "$out" "ksign sign"
+    expect_in "$out" "; make the initramfs anew with what made it"
+    mkdir -p "$root/usr/sbin" && touch "$root/usr/sbin/update-initramfs"
+    audit 1 --json
+    expect_json 'd["initramfs"]["stale"][0]["remedy"]' \
+        "make the initramfs anew with: chroot $root update-initramfs -u -k $release"
+    rm "$root/usr/sbin/update-initramfs"
 
     step "$tool: it is trusted, and differs all the same"
     audit 0 --initramfs "$file" --trust "$keys/stranger.pem"
