@@ -12,7 +12,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
 
 namespace ksign::hook {
 namespace {
@@ -20,6 +19,12 @@ namespace {
 struct InstalledModule {
     Kernel kernel;
     std::filesystem::path file; ///< Below the kernel's modules_folder().
+};
+
+/// The handled modules of one kernel; their paths are below its modules_folder().
+struct HandledOfKernel {
+    Kernel kernel;
+    std::vector<HandledModule> modules;
 };
 
 /// A module by its place, ROOT[/usr]/lib/modules/RELEASE/…. Nothing for one that stands elsewhere.
@@ -63,7 +68,39 @@ void rebuild_now(const std::vector<std::string>& command) {
     }
 }
 
-void tell_of_initramfs(const Kernel& kernel, const std::vector<std::filesystem::path>& modules, bool rebuild) {
+/// Those worth a look into the initramfs, which takes a moment: all where it is to be rebuilt, else those that were
+/// written in this run, or since the initramfs was.
+std::vector<std::filesystem::path> worth_a_look(const std::vector<HandledModule>& modules,
+                                                const std::filesystem::path& initramfs, bool rebuild) {
+    std::error_code ignored;
+    const auto made = std::filesystem::last_write_time(initramfs, ignored);
+    std::vector<std::filesystem::path> paths;
+    for (const HandledModule& module : modules) {
+        if (rebuild || module.changed || std::filesystem::last_write_time(module.path, ignored) > made) {
+            paths.push_back(module.path);
+        }
+    }
+    return paths;
+}
+
+/// The modules that an initramfs holds otherwise than they are, or after a run that is no dry one would be.
+std::vector<std::filesystem::path> outdated(const HandledOfKernel& handled, const std::filesystem::path& initramfs,
+                                            const std::vector<std::filesystem::path>& paths, bool dry_run) {
+    std::vector<std::filesystem::path> found;
+    for (const PackedModule& packed : modules_in_initramfs(handled.kernel, initramfs, paths)) {
+        const bool will_differ =
+            dry_run && std::ranges::any_of(handled.modules, [&packed](const HandledModule& module) {
+                return module.changed && module.path == packed.module;
+            });
+        if (packed.differs || will_differ) {
+            found.push_back(packed.module);
+        }
+    }
+    return found;
+}
+
+void tell_of_initramfs(const HandledOfKernel& handled, bool rebuild, bool dry_run) {
+    const Kernel& kernel = handled.kernel;
     const auto initramfs = find_initramfs(kernel);
     if (!initramfs) {
         if (rebuild) {
@@ -72,22 +109,34 @@ void tell_of_initramfs(const Kernel& kernel, const std::vector<std::filesystem::
         }
         return;
     }
+    const auto paths = worth_a_look(handled.modules, *initramfs, rebuild);
+    if (paths.empty()) {
+        return;
+    }
     const auto command = initramfs_command(kernel, *initramfs);
     std::string state;
     try {
-        const auto outdated = outdated_in_initramfs(kernel, *initramfs, modules);
-        if (outdated.empty()) {
+        const auto older = outdated(handled, *initramfs, paths, dry_run);
+        if (older.empty()) {
+            if (rebuild) {
+                print_note(initramfs->string() + " holds no older copies of these modules, and is not rebuilt");
+            }
             return;
         }
-        state = initramfs->string() + " still holds the older " + names_of(outdated);
+        state =
+            initramfs->string() + (dry_run ? " would hold the older " : " still holds the older ") + names_of(older);
     } catch (const Error& error) {
         state = initramfs->string() + " may hold older copies, and can't be read (" + error.reason() + ")";
     }
-    if (rebuild && command) {
-        rebuild_now(*command);
-    } else if (rebuild) {
+    if (rebuild && !command) {
         throw Error(ErrorCode::system, initramfs->string(), "was made by no program that ksign knows",
-                    "the modules are signed: rebuild it with what made it");
+                    dry_run ? "once the modules are signed, rebuild it with what made it"
+                            : "the modules are signed: rebuild it with what made it");
+    }
+    if (rebuild && dry_run) {
+        print_note(state + ": it would be rebuilt with `" + shell_line(*command) + "`");
+    } else if (rebuild) {
+        rebuild_now(*command);
     } else {
         print_note(state + ": rebuild it with " + (command ? "`" + shell_line(*command) + "`" : "what made it") +
                    (command ? ", or have --rebuild-initramfs do it" : ""));
@@ -96,22 +145,23 @@ void tell_of_initramfs(const Kernel& kernel, const std::vector<std::filesystem::
 
 } // namespace
 
-void tell_before_boot(const std::vector<std::filesystem::path>& modules, bool rebuild) {
-    using Installed = std::pair<Kernel, std::vector<std::filesystem::path>>;
-    std::map<std::filesystem::path, Installed> by_kernel;
-    for (const std::filesystem::path& module : modules) {
-        if (const auto known = as_installed(module)) {
-            const auto at = by_kernel.try_emplace(known->kernel.modules_folder(), known->kernel,
-                                                  std::vector<std::filesystem::path>());
-            at.first->second.second.push_back(known->file);
+void tell_before_boot(const std::vector<HandledModule>& modules, bool rebuild, bool dry_run) {
+    std::map<std::filesystem::path, HandledOfKernel> by_kernel;
+    bool changed = false;
+    for (const HandledModule& module : modules) {
+        if (const auto known = as_installed(module.path)) {
+            const auto at = by_kernel.try_emplace(known->kernel.modules_folder(), HandledOfKernel{known->kernel, {}});
+            at.first->second.modules.push_back({known->file, module.changed});
+            changed = changed || module.changed;
         }
     }
-    if (by_kernel.empty()) {
-        return;
+    if (changed && !dry_run) {
+        print_note("depmod is not needed: a signature changes no symbol and no dependency");
     }
-    print_note("depmod is not needed: a signature changes no symbol and no dependency");
-    for (const auto& [folder, installed] : by_kernel) {
-        tell_of_initramfs(installed.first, installed.second, rebuild);
+    if (rebuild || !dry_run) {
+        for (const auto& [folder, handled] : by_kernel) {
+            tell_of_initramfs(handled, rebuild, dry_run);
+        }
     }
 }
 

@@ -88,11 +88,11 @@ class StopOnSignal {
     std::array<Handled, 2> handled_{{{SIGINT}, {SIGTERM}}};
 };
 
-/// Signs them all, and adds those that are others now to @p changed. Returns the exit code: after a signal 128 and its
+/// Signs them all, and adds those that are signed now to @p handled. Returns the exit code: after a signal 128 and its
 /// number, as a shell tells of it.
 int sign_modules(const std::vector<std::filesystem::path>& modules, const SigningChoice& choice,
                  const SignOptions& options, unsigned threads, ModuleReport& report,
-                 std::vector<std::filesystem::path>& changed) {
+                 std::vector<HandledModule>& handled) {
     const StopOnSignal signals;
     std::size_t left = 0;
     {
@@ -104,9 +104,7 @@ int sign_modules(const std::vector<std::filesystem::path>& modules, const Signin
                      } else if (module.result) {
                          report.signed_module(modules[index], *module.result, choice.signer, choice.hash,
                                               options.files.dry_run);
-                         if (module.result->outcome != SignOutcome::unchanged && !options.files.dry_run) {
-                             changed.push_back(modules[index]);
-                         }
+                         handled.push_back({modules[index], module.result->outcome != SignOutcome::unchanged});
                      } else {
                          ++left;
                      }
@@ -172,10 +170,10 @@ int run_sign(const Arguments& arguments) {
     if (words.empty()) {
         modules = modules_of_kernel(*kernel, values->contains("all-modules"));
     }
-    std::vector<std::filesystem::path> changed;
-    const int code = sign_modules(modules, *choice, sign_options, threads, report, changed);
+    std::vector<HandledModule> handled;
+    const int code = sign_modules(modules, *choice, sign_options, threads, report, handled);
     if (code == exit_done || code == exit_failed) {
-        tell_before_boot(changed, values->contains("rebuild-initramfs"));
+        tell_before_boot(handled, values->contains("rebuild-initramfs"), sign_options.files.dry_run);
     }
     return code;
 }

@@ -322,18 +322,18 @@ std::optional<std::vector<std::string>> initramfs_command(const Kernel& kernel,
     return std::nullopt;
 }
 
-std::vector<std::filesystem::path> outdated_in_initramfs(const Kernel& kernel, const std::filesystem::path& initramfs,
-                                                         const std::vector<std::filesystem::path>& modules) {
+std::vector<PackedModule> modules_in_initramfs(const Kernel& kernel, const std::filesystem::path& initramfs,
+                                               const std::vector<std::filesystem::path>& modules) {
     const InstalledModules installed(kernel, modules);
-    std::vector<std::filesystem::path> outdated;
+    std::vector<PackedModule> packed;
     read_initramfs(initramfs, [&](const std::string& path, std::span<const std::byte> content) {
-        const auto index = installed.packed_as(path);
-        if (index && content_digest(InputFile::of_bytes(content, path), usual_max_payload) !=
-                         content_digest(InputFile::open(modules[*index]), usual_max_payload)) {
-            outdated.push_back(modules[*index]);
+        if (const auto index = installed.packed_as(path)) {
+            packed.push_back(
+                {modules[*index], content_digest(InputFile::of_bytes(content, path), usual_max_payload) !=
+                                      content_digest(InputFile::open(modules[*index]), usual_max_payload)});
         }
     });
-    return outdated;
+    return packed;
 }
 
 AuditResult audit_kernel(const Kernel& kernel, const Judge& judge, const AuditOptions& options,

@@ -32,11 +32,16 @@ struct AuditOptions {
 [[nodiscard]] KSIGN_EXPORT std::optional<std::vector<std::string>>
 initramfs_command(const Kernel& kernel, const std::filesystem::path& initramfs);
 
-/// Which of the modules given, installed ones of a kernel, an initramfs holds otherwise than they are now on disk, both
-/// decompressed: it was made before they were signed. Throws Error if it can't be read.
-[[nodiscard]] KSIGN_EXPORT std::vector<std::filesystem::path>
-outdated_in_initramfs(const Kernel& kernel, const std::filesystem::path& initramfs,
-                      const std::vector<std::filesystem::path>& modules);
+/// A module that was asked for, and that an initramfs holds.
+struct PackedModule {
+    std::filesystem::path module;
+    bool differs = false; ///< From what is now on disk, both decompressed: it was packed before that was signed.
+};
+
+/// Which of the modules given, installed ones of a kernel, an initramfs holds. Throws Error if it can't be read.
+[[nodiscard]] KSIGN_EXPORT std::vector<PackedModule>
+modules_in_initramfs(const Kernel& kernel, const std::filesystem::path& initramfs,
+                     const std::vector<std::filesystem::path>& modules);
 
 /// A module of an initramfs that is not the installed one.
 struct InitramfsModule {

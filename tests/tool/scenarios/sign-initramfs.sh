@@ -63,6 +63,38 @@ expect_in "$err" "rebuilding the initramfs: chroot" "rebuilt: -u -k $release"
 expect_json 'd["modules"][0]["outcome"]' "signed again"
 [[ ! -s $initramfs ]] || fail "it was not run"
 
+step "modules that an earlier run signed count as well"
+pack
+expect_exit 0 sign packed
+expect_in "$err" "still holds the older packed" "--rebuild-initramfs do it"
+# The hint, followed: with nothing left to sign.
+rebuild=(ksign sign -k "$release" --root root --rebuild-initramfs)
+unchanged "${rebuild[@]}" --dry-run packed
+expect_in "$out" "already signed"
+expect_in "$err" "would hold the older packed: it would be rebuilt with \`chroot $PWD/root update-initramfs -u -k $release\`"
+expect_exit 0 "${rebuild[@]}" packed
+expect_in "$out" "already signed"
+expect_in "$err" "rebuilt: -u -k $release"
+expect_not_in "$err" "$depmod"
+[[ ! -s $initramfs ]] || fail "it was not run"
+# The note, too, where a module is newer than the initramfs.
+pack
+touch -d "1 minute ago" $initramfs
+expect_exit 0 ksign sign -k $release --root root packed
+expect_in "$err" "still holds the older packed"
+
+step "a dry run of what is to be signed says what would be rebuilt"
+new_module $modules/packed.ko.xz xz
+unchanged "${rebuild[@]}" --dry-run packed free
+expect_in "$err" "would hold the older packed: it would be rebuilt with"
+
+step "up to date: it is not rebuilt, and that is said"
+expect_exit 0 ksign sign -k $release --root root packed
+decompress $modules/packed.ko.xz >initramfs/usr/lib/modules/$release/updates/packed.ko
+pack
+unchanged "${rebuild[@]}" packed free
+expect_in "$err" "$initramfs holds no older copies of these modules, and is not rebuilt"
+
 step "its failure, and an initramfs that can't be read"
 pack
 printf '#!/usr/sbin/busybox sh\nexit 3\n' >root/usr/sbin/update-initramfs
