@@ -52,7 +52,7 @@ std::string survey_object(const KeySurvey& survey) {
     JsonObject object;
     object.text("release", survey.release);
     if (!survey.problem.empty()) {
-        return object.text("problem", survey.problem).done();
+        return object.text("problem", survey.problem).text("remedy", survey.remedy).done();
     }
     object.flag("has_key", survey.location.has_value());
     if (!survey.location) {
@@ -95,6 +95,9 @@ void print_survey(const KeySurvey& survey) {
     std::cout << one_line(survey.release) << '\n';
     if (!survey.problem.empty()) {
         print_field("problem:", survey.problem);
+        if (!survey.remedy.empty()) {
+            print_field("", survey.remedy);
+        }
         return;
     }
     if (!survey.location) {

@@ -39,6 +39,11 @@ std::optional<std::string> assigned(const std::filesystem::path& file, const std
     return value;
 }
 
+/// What failed, and what to do.
+std::string problem_text(const Error& error) {
+    return (error.is_denied() ? error.or_remedy(run_as_root) : error).with_remedy();
+}
+
 std::vector<std::filesystem::path> sorted_entries(const std::filesystem::path& folder) {
     std::vector<std::filesystem::path> entries;
     for_each_entry(folder,
@@ -154,7 +159,7 @@ class Surveyor {
             survey_confs(found, how);
             survey_builds(found);
         } catch (const Error& error) {
-            found.problems.emplace_back(error.what());
+            found.problems.push_back(problem_text(error));
         }
         if (!found.post_build && !survey_.native) {
             found.problems.push_back("DKMS does not call ksign for it: " + command("enable") + package.name);
@@ -234,7 +239,7 @@ class Surveyor {
                     ++build.stale_modules;
                 }
             } catch (const Error& error) {
-                build.problems.emplace_back(error.what());
+                build.problems.push_back(problem_text(error));
             }
         }
         return build;
@@ -254,7 +259,7 @@ class Surveyor {
             }
             build.problems.emplace_back("there is no key for this kernel: nothing is signed for it");
         } catch (const Error& error) {
-            build.problems.emplace_back(error.what());
+            build.problems.push_back(problem_text(error));
         }
         return {};
     }

@@ -1,5 +1,6 @@
 #include <ksign/error.hpp>
 
+#include <cerrno>
 #include <system_error>
 #include <utility>
 
@@ -16,7 +17,21 @@ Error Error::from_errno(std::string_view subject, std::string_view action, int e
     std::string reason(action);
     reason += ": ";
     reason += std::generic_category().message(error_number);
-    return {ErrorCode::system, std::string(subject), std::move(reason), std::move(remedy)};
+    Error error(ErrorCode::system, std::string(subject), std::move(reason), std::move(remedy));
+    error.denied_ = error_number == EACCES;
+    return error;
+}
+
+std::string Error::with_remedy() const {
+    return remedy_.empty() ? message_ : message_ + "; " + remedy_;
+}
+
+Error Error::or_remedy(const std::string& remedy) const {
+    Error error(*this);
+    if (error.remedy_.empty()) {
+        error.remedy_ = remedy;
+    }
+    return error;
 }
 
 } // namespace ksign

@@ -16,7 +16,7 @@ bool is_there(const std::filesystem::path& path) {
     std::error_code why;
     const bool there = std::filesystem::exists(path, why);
     if (why) {
-        throw Error::from_errno(path.string(), "look for the signing key", why.value(), "run as root");
+        throw Error::from_errno(path.string(), "look for the signing key", why.value(), run_as_root);
     }
     return there;
 }

@@ -89,7 +89,9 @@ KeySurvey survey_kernel_key(const Kernel& kernel, const RefreshPeriod& period) {
         }
         survey_modes(*survey.location, survey.unsafe);
     } catch (const Error& error) {
-        survey.problem = error.what();
+        const Error told = error.is_denied() ? error.or_remedy(run_as_root) : error;
+        survey.problem = told.what();
+        survey.remedy = told.remedy();
     }
     return survey;
 }

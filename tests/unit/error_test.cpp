@@ -29,6 +29,17 @@ TEST_CASE("an error of a system call says what errno means", "[error]") {
     CHECK(error.remedy() == "look again");
 }
 
+TEST_CASE("an error says whether another user might do it, and what to do in the same line", "[error]") {
+    const Error denied = Error::from_errno("/a.ko", "open", EACCES);
+    CHECK(denied.is_denied());
+    CHECK(denied.with_remedy() == "/a.ko: open: Permission denied");
+    CHECK(denied.or_remedy(run_as_root).with_remedy() == "/a.ko: open: Permission denied; run it as root");
+    CHECK(denied.or_remedy(run_as_root).is_denied());
+    CHECK(denied.or_remedy("first").or_remedy("second").remedy() == "first");
+    CHECK_FALSE(Error::from_errno("/a.ko", "open", ENOENT).is_denied());
+    CHECK_FALSE(Error(ErrorCode::system, "a", "b").is_denied());
+}
+
 TEST_CASE("an error is caught as std::exception, and a copy says the same", "[error]") {
     try {
         throw Error(ErrorCode::limit, "a", "b");

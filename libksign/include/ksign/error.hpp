@@ -46,6 +46,12 @@ class KSIGN_EXPORT Error : public std::exception {
     [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
     /// What to do about it; empty where nothing useful can be said.
     [[nodiscard]] const std::string& remedy() const noexcept { return remedy_; }
+    /// what(), and the remedy after "; ": for lists of problems and notes, where each is one text.
+    [[nodiscard]] std::string with_remedy() const;
+    /// Whether a system call failed since this user may not do that (EACCES): another may.
+    [[nodiscard]] bool is_denied() const noexcept { return denied_; }
+    /// The same error with something to do, if it has nothing yet.
+    [[nodiscard]] Error or_remedy(const std::string& remedy) const;
 
   private:
     ErrorCode code_;
@@ -53,6 +59,10 @@ class KSIGN_EXPORT Error : public std::exception {
     std::string reason_;
     std::string remedy_;
     std::string message_;
+    bool denied_ = false;
 };
+
+/// What to do about an error that is_denied() where reading is all that was tried.
+inline constexpr const char* run_as_root = "run it as root";
 
 } // namespace ksign

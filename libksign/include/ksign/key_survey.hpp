@@ -21,7 +21,8 @@ namespace ksign {
 struct KeySurvey {
     std::string release;
     std::optional<KeyLocation> location; ///< Nothing: this kernel has no key.
-    std::string problem;                 ///< Why the key can't be used at all; all below is empty then.
+    std::string problem;                 ///< Why the key can't be used at all; all below but the remedy is empty then.
+    std::string remedy;                  ///< What to do about that; may be empty.
     std::string key_type;                ///< "p-384"; the kind's name.
     std::optional<HashAlgorithm> hash;   ///< What modules get signed with.
     std::string signer;
