@@ -12,8 +12,8 @@ constexpr CommandHelp help{
     "audit [-k RELEASE] [--root DIR] [--image FILE] [OPTIONS]",
     "Looks at every module that is installed for a kernel, at those in its initramfs, and if it is the\n"
     "running one, at those that are loaded now and at its log: what would be refused if signatures were\n"
-    "enforced? Ends with one sentence: safe to boot with module.sig_enforce=1, or not and why; exit code 1\n"
-    "if not. By default the running kernel.",
+    "enforced? Ends with one sentence: safe to boot with module.sig_enforce=1, or not and why, or not known;\n"
+    "exit code 1 unless it is safe. By default the running kernel.",
     "  ksign audit                                     the running kernel\n"
     "  ksign audit -k 6.12.1-arch1-1 --json\n"
     "  ksign audit --root /mnt -k 6.12.1-arch1-1       a mounted image\n"};

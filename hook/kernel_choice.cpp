@@ -28,59 +28,80 @@ Value word_of(const Values& values, const char* name, const std::pair<const char
     throw UsageError(std::string("--") + name + ": '" + text + "' is none of " + known);
 }
 
-/// The image's certificates; those of the kernel's files in their place if there is no image.
-void add_kernel(const std::optional<std::filesystem::path>& file, const std::optional<Kernel>& kernel,
-                KernelFacts& facts, TrustedKeys& keys) {
-    if (!file) {
-        if (kernel) {
-            add_installed_certificates(keys, *kernel);
-            keys.notes.push_back("no image of kernel " + kernel->release().text() +
-                                 " was found: its certificates are taken to be those that its headers' folder holds "
-                                 "(--image FILE names an image)");
-        }
-        return;
+/// Reads the image that an option names, or the kernel's own. One that is found and that this user may not read leaves
+/// open what the kernel trusts.
+std::optional<KernelImage> image_of(const Values& values, const std::optional<Kernel>& kernel, TrustedKeys& keys) {
+    if (const auto named = value_of(values, "image")) {
+        return read_kernel_image(*named);
     }
-    const KernelImage image = read_kernel_image(*file);
+    const auto found = kernel ? find_kernel_image(*kernel) : std::nullopt;
+    if (!found) {
+        if (kernel) {
+            keys.notes.push_back("no image of kernel " + kernel->release().text() +
+                                 " was found: its certificates are taken to be those of its headers' folder that its "
+                                 "configuration names (--image FILE names an image)");
+        }
+        return std::nullopt;
+    }
+    try {
+        return read_kernel_image(*found);
+    } catch (const Error& error) {
+        if (!error.is_denied()) {
+            throw;
+        }
+        keys.unread.emplace_back(error.what());
+        keys.notes.push_back(error.with_remedy());
+        return std::nullopt;
+    }
+}
+
+/// What an image says of itself and of its certificates.
+void add_image(const KernelImage& image, KernelFacts& facts, TrustedKeys& keys) {
+    const std::string file = image.path.string();
     add_image_certificates(keys, image);
     facts.banner = image.banner;
     if (!facts.release.empty() && facts.release != image.release) {
-        keys.notes.push_back(file->string() + " is the image of kernel " + image.release + ", not of " + facts.release);
+        keys.notes.push_back(file + " is the image of kernel " + image.release + ", not of " + facts.release);
     }
     facts.release = image.release;
-    facts.config = image.config;
+    if (!facts.config) {
+        facts.config = image.config;
+    }
     if (image.builtin.empty()) {
-        keys.notes.push_back(file->string() + " holds no built-in certificates");
+        keys.notes.push_back(file + " holds no built-in certificates");
     }
-    if (!kernel) {
-        return;
-    }
-    // A key that its headers hold and its image does not know: nothing signed with it loads.
-    TrustedKeys installed;
-    add_installed_certificates(installed, *kernel);
-    for (const TrustEntry& entry : installed.entries) {
-        const bool is_built_in = std::ranges::any_of(keys.entries, [&entry](const TrustEntry& other) {
-            return other.certificate.fingerprint() == entry.certificate.fingerprint();
+}
+
+/// A key that a kernel's headers hold and its image does not know: nothing signed with it loads.
+void compare_with_installed(const KernelImage& image, const Kernel& kernel, const KernelFacts& facts,
+                            TrustedKeys& keys) {
+    for (const InstalledCertificate& installed : find_installed_certificates(kernel, facts.config).certificates) {
+        const bool is_built_in = std::ranges::any_of(keys.entries, [&installed](const TrustEntry& other) {
+            return other.certificate.fingerprint() == installed.certificate.fingerprint();
         });
         if (!is_built_in) {
-            keys.notes.push_back(entry.certificate.name() + " (" + entry.origin + ") is not built into " +
-                                 file->string() + ": what it signs does not load by it");
+            keys.notes.push_back(installed.certificate.name() + " (" + installed.origin + ") is not built into " +
+                                 image.path.string() + ": what it signs does not load by it");
         }
     }
 }
 
 /// Where the key is from that `ksign sign -k` takes, if none of the kernel's keyrings holds its certificate. Empty if
-/// one does, or if the kernel has no key of its own.
+/// one does or may, or if the kernel has no key of its own.
 std::string untrusted_signing_key(const Kernel& kernel, const TrustedKeys& keys) {
     try {
         const auto own = find_kernel_key(kernel);
-        if (!own) {
+        if (!own || !keys.unread.empty()) {
             return {};
         }
+        const auto is_one_of = [](const std::vector<TrustEntry>& entries, const KernelCertificate& certificate) {
+            return std::ranges::any_of(entries, [&certificate](const TrustEntry& entry) {
+                return entry.keyring != Keyring::revoked &&
+                       entry.certificate.fingerprint() == certificate.fingerprint();
+            });
+        };
         for (const KernelCertificate& certificate : KernelCertificate::load(own->certificate)) {
-            if (std::ranges::any_of(keys.entries, [&certificate](const TrustEntry& entry) {
-                    return entry.keyring != Keyring::revoked &&
-                           entry.certificate.fingerprint() == certificate.fingerprint();
-                })) {
+            if (is_one_of(keys.entries, certificate) || is_one_of(keys.unproven, certificate)) {
                 return {};
             }
         }
@@ -141,23 +162,31 @@ JudgeChoice choose_judge(const Values& values, const std::optional<Kernel>& kern
             keys.add({std::move(certificate), Keyring::builtin, "--trust " + file});
         }
     }
-    std::optional<std::filesystem::path> image = value_of(values, "image");
+    if (const auto config = value_of(values, "kernel-config")) {
+        facts.config = KernelConfig::load(*config);
+    }
     if (kernel) {
         facts.release = kernel->release().text();
         facts.signing_command = "ksign sign -k " + shell_quoted(facts.release) + shell_root_option(kernel->root());
-        if (!image) {
-            image = find_kernel_image(*kernel);
-        }
     }
-    add_kernel(image, kernel, facts, keys);
-    if (const auto config = value_of(values, "kernel-config")) {
-        facts.config = KernelConfig::load(*config);
-    } else if (!facts.config && kernel) {
+    const auto image = image_of(values, kernel, keys);
+    if (image) {
+        add_image(*image, facts, keys);
+    }
+    if (!facts.config && kernel) {
         facts.config = find_kernel_config(*kernel);
+    }
+    if (image && kernel) {
+        compare_with_installed(*image, *kernel, facts, keys);
+    } else if (kernel) {
+        add_installed_certificates(keys, *kernel, facts.config);
     }
     // What the firmware adds, and how it runs now, is known of the running kernel alone.
     const auto running = kernel ? read_running_kernel(kernel->root()) : std::nullopt;
     if (running && running->release == kernel->release().text()) {
+        if (facts.banner.empty()) {
+            facts.banner = running->banner;
+        }
         add_running_keyrings(keys, facts.config, kernel->root());
         if (!values.contains("lockdown")) {
             facts.lockdown = running->lockdown.value_or(Lockdown::none);

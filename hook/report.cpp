@@ -102,6 +102,9 @@ std::string verdict_line(const Verdict& verdict) {
     case Answer::taints:
         line = "loads and taints the kernel: " + verdict.reason;
         break;
+    case Answer::unknown:
+        line = "not known: " + verdict.reason;
+        break;
     case Answer::refused:
         line = "refused with " + verdict.error_name + " (modprobe: " + verdict.error_text + "): " + verdict.reason;
         break;
@@ -144,6 +147,10 @@ std::string kernel_object(const JudgeChoice& choice) {
         });
         trusted.push_back(trust_object(entry, found == unusable.end() ? std::string_view() : found->reason));
     }
+    std::vector<std::string> unproven;
+    for (const TrustEntry& entry : keys.unproven) {
+        unproven.push_back(trust_object(entry, {}));
+    }
     const KernelFacts& facts = judge.facts();
     return JsonObject()
         .text("release", facts.release)
@@ -158,6 +165,8 @@ std::string kernel_object(const JudgeChoice& choice) {
                                                            : "plain")
         .flag("platform_keys", trusts_platform_keys(facts))
         .raw("trusted", json_array(trusted))
+        .raw("unproven", json_array(unproven))
+        .raw("unread", json_texts(keys.unread))
         .raw("notes", json_texts(keys.notes))
         .done();
 }
@@ -233,6 +242,7 @@ void print_audit_json(const Kernel& kernel, const JudgeChoice& choice, const Aud
     object.number("schema", json_schema)
         .text("release", kernel.release().text())
         .flag("safe", result.safe)
+        .flag("known", result.known)
         .text("sentence", result.sentence)
         .number("modules", result.modules)
         .raw("verdicts", counts_object(verdicts))
@@ -250,9 +260,10 @@ void print_audit_counts(const Kernel& kernel, const AuditResult& result) {
     std::cout << "kernel " << one_line(kernel.release().text()) << ": " << result.modules << " modules";
     for (const auto& [answer, count] : result.answers) {
         std::cout << ", " << count
-                  << (answer == Answer::loads    ? " load"
-                      : answer == Answer::taints ? " taint"
-                                                 : " refused");
+                  << (answer == Answer::loads     ? " load"
+                      : answer == Answer::taints  ? " taint"
+                      : answer == Answer::unknown ? " not known"
+                                                  : " refused");
     }
     std::cout << '\n';
     for (const auto& [signer, count] : result.signers) {
@@ -412,6 +423,7 @@ void ModuleReport::judged_module(const std::filesystem::path& module, const Verd
     }
     ++done_;
     refused_ += verdict.answer == Answer::refused ? 1U : 0U;
+    unknown_ += verdict.answer == Answer::unknown ? 1U : 0U;
 }
 
 void ModuleReport::judged_by(const JudgeChoice& choice) {
@@ -441,10 +453,14 @@ int ModuleReport::finish() {
     if (refused_ > 0 && done_ > 1) {
         print_note(std::to_string(refused_) + " of " + std::to_string(done_) + " modules would be refused");
     }
+    if (unknown_ > 0 && done_ > 1) {
+        print_note("of " + std::to_string(unknown_) + " of " + std::to_string(done_) +
+                   " modules it is not known whether they would load");
+    }
     if (failed_ > 0 && done_ + failed_ > 1) {
         print_note(std::to_string(failed_) + " of " + std::to_string(done_ + failed_) + " modules failed");
     }
-    return failed_ == 0 && refused_ == 0 ? exit_done : exit_failed;
+    return failed_ == 0 && refused_ == 0 && unknown_ == 0 ? exit_done : exit_failed;
 }
 
 int print_audit(OutputForm form, const Kernel& kernel, const JudgeChoice& choice, const AuditResult& result) {

@@ -7,7 +7,8 @@
 //   that no name can forge a line.
 // - JSON is one object with "schema", which grows only by new fields, and "modules", an array in the order of the
 //   arguments. A module that failed is in it, with "error". Names that are not UTF-8 have U+FFFD for what is not.
-// - What a kernel would refuse is a result, not a diagnostic: its line says so on stdout, and the exit code is 1.
+// - What a kernel would refuse is a result, not a diagnostic: its line says so on stdout, and the exit code is 1. What
+//   it would say and nobody can know here is one, too.
 // - Progress goes to stderr, where that is a terminal and stdout is none. A message takes its line away first.
 // - A summary closes a batch in which something failed.
 #pragma once
@@ -64,10 +65,12 @@ class ModuleReport {
     std::size_t done_ = 0;
     std::size_t failed_ = 0;
     std::size_t refused_ = 0;
-    std::string kernel_; ///< JSON
+    std::size_t unknown_ = 0; ///< Whether they load.
+    std::string kernel_;      ///< JSON
 };
 
-/// What an audit found. Returns the exit code: 1 if the kernel is not safe to boot with signatures enforced.
+/// What an audit found. Returns the exit code: 1 if the kernel is not known to be safe to boot with signatures
+/// enforced.
 [[nodiscard]] int print_audit(OutputForm form, const Kernel& kernel, const JudgeChoice& choice,
                               const AuditResult& result);
 

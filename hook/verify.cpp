@@ -11,7 +11,7 @@ constexpr CommandHelp help{
     "verify [-k RELEASE] [--image FILE] [--trust FILE]... [OPTIONS] PATH|NAME...",
     "Says of each module whether a kernel would load it, by that kernel's own rules and the certificates\n"
     "that are built into its image; and if not, the errno, why, and what to do. By default the running\n"
-    "kernel, as with module.sig_enforce=1. Exit code 1 if any would be refused.",
+    "kernel, as with module.sig_enforce=1. Exit code 1 if any would be refused, or is not known.",
     "  ksign verify nvidia                                       a module of the running kernel, by name\n"
     "  ksign verify -k 6.12.1-arch1-1 /lib/modules/6.12.1-arch1-1/updates\n"
     "  ksign verify --image vmlinuz --kernel-config config ./build/\n"

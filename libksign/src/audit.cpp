@@ -132,6 +132,7 @@ class Audit {
             const Verdict& verdict = *judged.verdict;
             ++result_.answers[verdict.answer];
             ++result_.signers[verdict.key.empty() ? verdict.signer : verdict.key];
+            note_doubt(verdict);
             if (verdict.answer != Answer::refused) {
                 return;
             }
@@ -140,6 +141,10 @@ class Audit {
         } else {
             refused_[index] = judged.error->reason();
             remedies_[index] = judged.error->remedy();
+            if (judged.error->is_denied()) {
+                ++unreadable_;
+                doubt_remedy_ = run_as_root;
+            }
         }
         if (!remedies_[index].empty()) {
             remedies_[index] += "; then ";
@@ -157,6 +162,12 @@ class Audit {
         return "make the initramfs anew with" + (command ? ": " + shell_line(*command) : " what made it");
     }
 
+    void note_doubt(const Verdict& verdict) {
+        if (verdict.answer == Answer::unknown) {
+            doubt_remedy_ = verdict.remedy;
+        }
+    }
+
     void judge_initramfs(const std::filesystem::path& file) {
         try {
             read_initramfs(file, [&](const std::string& path, std::span<const std::byte> content) {
@@ -165,6 +176,10 @@ class Audit {
             });
         } catch (const Error& error) {
             result_.initramfs_problem = error.what();
+            if (error.is_denied()) {
+                initramfs_denied_ = true;
+                doubt_remedy_ = run_as_root;
+            }
         }
     }
 
@@ -179,6 +194,8 @@ class Audit {
         // One that can't be read is no reason to stop: the others are still to be judged.
         try {
             module.verdict = judge_.judge_bytes(content, packed.path(), options_.max_payload);
+            note_doubt(module.verdict);
+            unknown_packed_ += module.verdict.answer == Answer::unknown ? 1U : 0U;
         } catch (const Error& error) {
             module.error = error;
             module.verdict.answer = Answer::refused;
@@ -221,7 +238,8 @@ class Audit {
                 reasons.push_back(count == 1 ? "one " + one : std::to_string(count) + " " + many);
             }
         };
-        add(result_.troubled.size(), "installed module would be refused", "installed modules would be refused");
+        add(result_.troubled.size() - unreadable_, "installed module would be refused",
+            "installed modules would be refused");
         add(static_cast<std::size_t>(refused_packed), "module in the initramfs would be refused",
             "modules in the initramfs would be refused");
         add(std::ranges::count_if(result_.loaded, [](const RefusedAtBoot& module) { return !module.file.empty(); }) > 0
@@ -229,10 +247,22 @@ class Audit {
                 : 0,
             "of the modules that are loaded now would not load again",
             "of the modules that are loaded now would not load again");
-        if (!result_.initramfs_problem.empty()) {
-            reasons.push_back("the initramfs can't be read: " + result_.initramfs_problem);
+        const std::string unreadable_initramfs = "the initramfs can't be read: " + result_.initramfs_problem;
+        if (!result_.initramfs_problem.empty() && !initramfs_denied_) {
+            reasons.push_back(unreadable_initramfs);
+        }
+        // From here on, what is not known: it may be all right.
+        const std::size_t certain = reasons.size();
+        const auto unknown = result_.answers.find(Answer::unknown);
+        add((unknown == result_.answers.end() ? 0 : unknown->second) + unreadable_,
+            "installed module is not known to load", "installed modules are not known to load");
+        add(unknown_packed_, "module in the initramfs is not known to load",
+            "modules in the initramfs are not known to load");
+        if (initramfs_denied_) {
+            reasons.push_back(unreadable_initramfs);
         }
         result_.safe = reasons.empty();
+        result_.known = result_.safe || certain > 0;
         if (result_.safe) {
             result_.sentence =
                 "It is safe to boot " + name + ": all " + std::to_string(result_.modules) + " installed modules load" +
@@ -241,11 +271,12 @@ class Audit {
                 ".";
             return;
         }
-        result_.sentence = "It is not safe to boot " + name + ": ";
+        result_.sentence =
+            (result_.known ? "It is not safe to boot " : "It is not known whether it is safe to boot ") + name + ": ";
         for (std::size_t index = 0; index < reasons.size(); ++index) {
             result_.sentence += (index == 0 ? "" : index + 1 == reasons.size() ? ", and " : ", ") + reasons[index];
         }
-        result_.sentence += ".";
+        result_.sentence += doubt_remedy_.empty() ? "." : "; " + doubt_remedy_ + ".";
     }
 
     const Kernel& kernel_;
@@ -256,6 +287,10 @@ class Audit {
     std::vector<std::string> refused_;  ///< Why, for each module; empty if it loads.
     std::vector<std::string> remedies_; ///< What to do before the initramfs is made, for each; empty if nothing.
     std::string rebuilding_;            ///< How the initramfs is made anew.
+    std::size_t unreadable_ = 0;        ///< Installed modules that this user may not read.
+    std::size_t unknown_packed_ = 0;    ///< Modules in the initramfs of which it is not known whether they load.
+    bool initramfs_denied_ = false;     ///< This user may not read it.
+    std::string doubt_remedy_;          ///< How to learn what is not known; empty if nothing is.
     InstalledModules installed_;
     AuditResult result_;
 };

@@ -142,6 +142,17 @@ InputFile InputFile::open(const std::filesystem::path& path) {
     return {std::move(descriptor), path, real_path};
 }
 
+InputFile InputFile::open_of_system(const std::filesystem::path& path) {
+    try {
+        return open(path);
+    } catch (const Error& error) {
+        if (error.is_denied()) {
+            throw error.or_remedy(run_as_root);
+        }
+        throw;
+    }
+}
+
 InputFile InputFile::open_locked(const std::filesystem::path& path) {
     return *open_with_lock(path, LOCK_EX);
 }

@@ -52,6 +52,8 @@ class InputFile {
   public:
     /// Throws Error (system, or usage if it is not a regular file).
     [[nodiscard]] static InputFile open(const std::filesystem::path& path);
+    /// As open(), of a file that often root alone may read: the error then says so.
+    [[nodiscard]] static InputFile open_of_system(const std::filesystem::path& path);
 
     /// As open(), and holds an exclusive lock until destroyed, so that two processes that replace the same file do it
     /// one after the other, each seeing the other's result. Waits for the lock. Where the file system has no locks,

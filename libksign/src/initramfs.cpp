@@ -274,7 +274,7 @@ class Reader {
 } // namespace
 
 void read_initramfs(const std::filesystem::path& file, const InitramfsSink& sink) {
-    const InputFile input = InputFile::open(file);
+    const InputFile input = InputFile::open_of_system(file);
     Reader(input, sink).read();
 }
 

@@ -95,7 +95,12 @@ std::optional<KernelVersion> KernelVersion::of(std::string_view release) noexcep
 }
 
 KernelConfig KernelConfig::load(const std::filesystem::path& file) {
-    const std::string text = read_text_file(file, largest_config);
+    std::string text;
+    try {
+        text = read_text_file(file, largest_config);
+    } catch (const Error& error) {
+        throw error.is_denied() ? error.or_remedy(run_as_root) : error;
+    }
     if (!sets_anything(text)) {
         throw Error(ErrorCode::kernel, file.string(), "is no kernel's configuration: it holds no CONFIG_ line",
                     "name a .config, as /boot/config-RELEASE is one");

@@ -239,7 +239,7 @@ std::optional<KernelConfig> parse_embedded_config(std::span<const std::byte> com
 } // namespace
 
 KernelImage read_kernel_image(const std::filesystem::path& file) {
-    const InputFile input = InputFile::open(file);
+    const InputFile input = InputFile::open_of_system(file);
     KernelImage image;
     image.path = file;
     CertificateSearch search(file.string());

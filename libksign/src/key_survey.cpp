@@ -53,15 +53,6 @@ void fill_in(KeySurvey& survey, const KeyDescription& key) {
     survey.made = key.made;
 }
 
-/// CONFIG_SYSTEM_TRUSTED_KEYS, or CONFIG_MODULE_SIG_KEY for the kernel build's own key, which it always trusts.
-bool is_trusted_by(const KernelConfig& config, const KeyLocation& location) {
-    const std::filesystem::path file = location.certificate;
-    if (file.filename() == "signing_key.x509" || file.parent_path().filename() == "certs") {
-        return true;
-    }
-    return names_key_folder(std::string(config.value("SYSTEM_TRUSTED_KEYS").value_or("")), file.parent_path());
-}
-
 } // namespace
 
 KeySurvey survey_kernel_key(const Kernel& kernel, const RefreshPeriod& period) {
@@ -79,7 +70,7 @@ KeySurvey survey_kernel_key(const Kernel& kernel, const RefreshPeriod& period) {
         const auto config = kernel.config();
         survey.hash = config && config->module_hash() ? config->module_hash() : survey.location->hash;
         if (config) {
-            survey.trusted_by_config = is_trusted_by(*config, *survey.location);
+            survey.trusted_by_config = names_kernel_key(*config, *survey.location);
             if (key.kind && survey.hash) {
                 survey.obstacle = config->why_not_verifiable(*key.kind, *survey.hash);
             }

@@ -2,6 +2,7 @@
 
 #include <ksign/error.hpp>
 #include <ksign/key_store.hpp>
+#include <ksign/trusted_keys.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -9,19 +10,77 @@
 namespace ksign {
 namespace {
 
-/// Adds what a file holds; a file that is not there is nothing to speak of, one that can't be read is noted.
-void add_file(TrustedKeys& keys, const std::filesystem::path& file, const std::string& origin) {
-    std::error_code ignored;
-    if (!std::filesystem::exists(file, ignored)) {
-        return;
-    }
-    try {
-        for (KernelCertificate& certificate : KernelCertificate::load(file)) {
-            keys.add({std::move(certificate), Keyring::builtin, origin});
+/// Collects from one place after the other.
+class Collector {
+  public:
+    Collector(const Kernel& kernel, const std::optional<KernelConfig>& config)
+        : kernel_(kernel), config_(config), of_kernel_(" of kernel " + kernel.release().text()) {}
+
+    [[nodiscard]] InstalledCertificates collect() {
+        if (const auto build = kernel_.build_folder()) {
+            attempt([this] { take_kernel_key(); });
+            // What the kernel's build extracts of CONFIG_MODULE_SIG_KEY (certs/Makefile), and always builds in.
+            attempt([&] { take(*build / "certs/signing_key.x509", "certs/signing_key.x509" + of_kernel_, true); });
+            attempt([&] { take_trusted_keys(*build); });
         }
-    } catch (const Error& error) {
-        keys.notes.emplace_back(error.what());
+        return std::move(found_);
     }
+
+  private:
+    template <typename Action> void attempt(const Action& action) {
+        try {
+            action();
+        } catch (const Error& error) {
+            if (error.is_denied()) {
+                found_.unread.emplace_back(error.what());
+            }
+            found_.notes.push_back((error.is_denied() ? error.or_remedy(run_as_root) : error).with_remedy());
+        }
+    }
+
+    void take_kernel_key() {
+        if (const auto location = find_kernel_key(kernel_)) {
+            take(location->certificate, location->origin,
+                 config_ ? std::optional(names_kernel_key(*config_, *location)) : std::nullopt);
+        }
+    }
+
+    void take_trusted_keys(const std::filesystem::path& build) {
+        const auto named = config_ ? config_->value("SYSTEM_TRUSTED_KEYS") : std::nullopt;
+        if (named && !named->empty()) {
+            // Relative to the build's own folder, which for an installed kernel is that of its headers.
+            const std::filesystem::path file(*named);
+            take(file.is_absolute() ? kernel_.root() / file.relative_path() : build / file,
+                 "CONFIG_SYSTEM_TRUSTED_KEYS" + of_kernel_, true);
+        }
+    }
+
+    /// What a file holds; one that is not there is nothing to speak of.
+    void take(const std::filesystem::path& path, const std::string& origin, std::optional<bool> named) {
+        const std::filesystem::path file = resolve_in_root(kernel_.root(), path);
+        std::error_code why;
+        if (!std::filesystem::exists(file, why) && !why) {
+            return;
+        }
+        if (why) {
+            throw Error::from_errno(file.string(), "look for certificates", why.value());
+        }
+        for (KernelCertificate& certificate : KernelCertificate::load(file)) {
+            found_.certificates.push_back({std::move(certificate), origin, named});
+        }
+    }
+
+    const Kernel& kernel_;
+    const std::optional<KernelConfig>& config_;
+    std::string of_kernel_;
+    InstalledCertificates found_;
+};
+
+/// Whether a keyring holds it.
+bool holds(const TrustedKeys& keys, const KernelCertificate& certificate) {
+    return std::ranges::any_of(keys.entries, [&certificate](const TrustEntry& entry) {
+        return entry.keyring != Keyring::revoked && entry.certificate.fingerprint() == certificate.fingerprint();
+    });
 }
 
 } // namespace
@@ -51,30 +110,30 @@ void TrustedKeys::add(TrustEntry entry) {
     }
 }
 
-void add_installed_certificates(TrustedKeys& keys, const Kernel& kernel) {
-    const auto build = kernel.build_folder();
-    if (!build) {
-        return;
+InstalledCertificates find_installed_certificates(const Kernel& kernel, const std::optional<KernelConfig>& config) {
+    return Collector(kernel, config).collect();
+}
+
+void add_installed_certificates(TrustedKeys& keys, const Kernel& kernel, const std::optional<KernelConfig>& config) {
+    InstalledCertificates found = find_installed_certificates(kernel, config);
+    keys.unread.insert(keys.unread.end(), found.unread.begin(), found.unread.end());
+    keys.notes.insert(keys.notes.end(), found.notes.begin(), found.notes.end());
+    for (const InstalledCertificate& each : found.certificates) {
+        if (each.named == true) {
+            keys.add({each.certificate, Keyring::builtin, each.origin});
+        }
     }
-    const std::string& release = kernel.release().text();
-    try {
-        if (const auto location = find_kernel_key(kernel)) {
-            add_file(keys, location->certificate, location->origin);
+    for (const InstalledCertificate& each : found.certificates) {
+        if (each.named == true || holds(keys, each.certificate)) {
+            continue;
         }
-        add_file(keys, resolve_in_root(kernel.root(), *build / "certs/signing_key.x509"),
-                 "certs/signing_key.x509 of kernel " + release);
-        const auto config = kernel.config();
-        const auto named = config ? config->value("SYSTEM_TRUSTED_KEYS") : std::nullopt;
-        if (named && !named->empty()) {
-            // Relative to the build's own folder, which for an installed kernel is that of its headers.
-            const std::filesystem::path file(*named);
-            add_file(keys,
-                     resolve_in_root(kernel.root(),
-                                     file.is_absolute() ? kernel.root() / file.relative_path() : *build / file),
-                     "CONFIG_SYSTEM_TRUSTED_KEYS of kernel " + release);
+        if (each.named) {
+            keys.notes.push_back(each.certificate.name() + " (" + each.origin + ") is not what " +
+                                 config->path().string() +
+                                 " has built in (CONFIG_SYSTEM_TRUSTED_KEYS): what it signs does not load by it");
+        } else {
+            keys.unproven.push_back({each.certificate, Keyring::builtin, each.origin});
         }
-    } catch (const Error& error) {
-        keys.notes.emplace_back(error.what());
     }
 }
 

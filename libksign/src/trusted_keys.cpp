@@ -217,4 +217,12 @@ bool names_key_folder(const std::filesystem::path& trusted, const std::filesyste
     return !trusted.empty() && trusted.parent_path().filename() == folder.filename();
 }
 
+bool names_kernel_key(const KernelConfig& config, const KeyLocation& location) {
+    const std::filesystem::path& file = location.certificate;
+    const bool is_of_build = file.filename() == "signing_key.x509" ||
+                             (file.filename() == "signing_key.pem" && file.parent_path().filename() == "certs");
+    return is_of_build ||
+           names_key_folder(std::string(config.value("SYSTEM_TRUSTED_KEYS").value_or("")), file.parent_path());
+}
+
 } // namespace ksign

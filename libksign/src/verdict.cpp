@@ -138,6 +138,8 @@ std::string_view answer_name(Answer answer) noexcept {
         return "taints";
     case Answer::refused:
         return "refused";
+    case Answer::unknown:
+        return "unknown";
     }
     return "";
 }
@@ -172,6 +174,12 @@ struct Judge::Parts {
 };
 
 namespace {
+
+/// Why it can't be said whether a kernel has a key.
+struct Doubt {
+    std::string reason;
+    std::string remedy;
+};
 
 /// Judges one module.
 class Trial {
@@ -392,6 +400,7 @@ class Trial {
         if (failure) {
             if (failure->error == ENOKEY) {
                 failure->reason = why_no_key(message.signers.front());
+                doubt_ = why_not_known(message.signers.front());
             }
             return failure;
         }
@@ -448,12 +457,36 @@ class Trial {
         }
     }
 
+    [[nodiscard]] static std::string who_signed(const Pkcs7Signer& signer) {
+        const std::string issuer = issuer_text(signer);
+        return signer.by_key_id ? "the key " + signer.serial
+                                : (issuer.empty() ? "an unnamed key" : issuer) + " (serial " + signer.serial + ")";
+    }
+
+    /// For ENOKEY: why the kernel may have the key all the same, and how to find out. Nothing: it has not.
+    [[nodiscard]] std::optional<Doubt> why_not_known(const Pkcs7Signer& signer) const {
+        const auto is_signer = [&signer](const TrustEntry& entry) { return has_id(entry.certificate, signer.id); };
+        if (std::ranges::any_of(parts_.keyrings.unusable(),
+                                [&](const Judge::UnusableKey& key) { return is_signer(key.entry); })) {
+            return std::nullopt;
+        }
+        const std::string open =
+            "signed by " + who_signed(signer) + ", and whether " + parts_.kernel_name() + " trusts that key ";
+        if (!parts_.keys.unread.empty()) {
+            return Doubt{open + "is not known: " + parts_.keys.unread.front(), run_as_root};
+        }
+        const auto unproven = std::ranges::find_if(parts_.keys.unproven, is_signer);
+        if (unproven == parts_.keys.unproven.end()) {
+            return std::nullopt;
+        }
+        return Doubt{
+            open + "(" + unproven->origin + ") is not known: neither its image nor its configuration is here",
+            "name its image (--image FILE), or the configuration that it was built with (--kernel-config FILE)"};
+    }
+
     /// For ENOKEY.
     [[nodiscard]] std::string why_no_key(const Pkcs7Signer& signer) const {
-        const std::string issuer = issuer_text(signer);
-        const std::string who = signer.by_key_id
-                                    ? "the key " + signer.serial
-                                    : (issuer.empty() ? "an unnamed key" : issuer) + " (serial " + signer.serial + ")";
+        const std::string who = who_signed(signer);
         for (const Judge::UnusableKey& unusable : parts_.keyrings.unusable()) {
             if (has_id(unusable.entry.certificate, signer.id)) {
                 return "signed by " + who + ", whose certificate (" + unusable.entry.origin +
@@ -479,7 +512,19 @@ class Trial {
             return;
         }
         const std::string_view kind = overlooked(failure->error);
-        const std::string remedy = remedy_for(failure->error);
+        const bool in_doubt = doubt_ && failure->error == ENOKEY;
+        if (in_doubt) {
+            failure->reason = doubt_->reason;
+        }
+        const std::string remedy = in_doubt ? doubt_->remedy : remedy_for(failure->error);
+        if (in_doubt && (parts_.is_enforced() || facts_.lockdown != Lockdown::none)) {
+            verdict_.answer = Answer::unknown;
+            verdict_.rule = failure->rule;
+            verdict_.reason = failure->reason;
+            verdict_.remedy = remedy;
+            check_elf(payload_size_);
+            return;
+        }
         if (kind.empty()) {
             refuse(*failure, remedy);
         } else if (parts_.is_enforced()) {
@@ -591,6 +636,7 @@ class Trial {
     std::optional<HandedModule> module_;
     std::uint64_t payload_size_ = 0;
     bool by_kernel_ = false; ///< Decompresses it.
+    std::optional<Doubt> doubt_;
     std::map<HashAlgorithm, std::vector<std::byte>> digests_;
     std::optional<std::vector<std::byte>> content_;
     std::deque<std::vector<std::byte>> attributes_; ///< Of each signer, as they are digested.

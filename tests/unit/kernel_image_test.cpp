@@ -236,35 +236,84 @@ TEST_CASE("certificates are read as the kernel compares them", "[trust]") {
           ErrorCode::certificate);
 }
 
-TEST_CASE("without an image, the certificates of a kernel are those that its headers hold", "[trust]") {
+namespace {
+
+TrustedKeys installed_keys(const Kernel& kernel) {
+    TrustedKeys keys;
+    add_installed_certificates(keys, kernel, kernel.config());
+    return keys;
+}
+
+} // namespace
+
+TEST_CASE("without an image, the certificates of a kernel are those that its configuration names", "[trust]") {
     const KernelRoot root;
     const Kernel kernel(KernelRelease("6.12.1"), root.path());
-    TrustedKeys keys;
-    add_installed_certificates(keys, kernel);
-    CHECK(keys.entries.empty());
+    CHECK(installed_keys(kernel).entries.empty());
 
     const std::string build = "lib/modules/6.12.1/build/";
-    root.file(build + ".config", "CONFIG_SYSTEM_TRUSTED_KEYS=\"certs/extra.pem\"\n");
+    const auto configure = [&](const std::string& trusted) {
+        root.file(build + ".config", "CONFIG_SYSTEM_TRUSTED_KEYS=\"" + trusted + "\"\n");
+    };
     root.file(build + "certs/extra.pem", text_of(certificate_pem(ec_sample().certificate.get())));
     root.file(build + "certs/signing_key.x509", text_of(other_der()));
-    root.file(build + "certs-local/current/signing_prv.pem", "not looked at");
-    root.file(build + "certs-local/current/signing_crt.crt", text_of(rsa_der()));
-    add_installed_certificates(keys, kernel);
-    REQUIRE(keys.entries.size() == 3);
+    root.file(build + "certs-local/20260101-1200/signing_prv.pem", "not looked at");
+    root.file(build + "certs-local/20260101-1200/signing_crt.crt", text_of(rsa_der()));
+    root.link(build + "certs-local/current", "20260101-1200");
+
+    // As `ksign config update` writes it: the path is that where the kernel was built.
+    configure("/home/builder/certs-local/20260101-1200/signing_key.pem");
+    TrustedKeys keys = installed_keys(kernel);
+    REQUIRE(keys.entries.size() == 2);
     CHECK(keys.notes.empty());
+    CHECK(keys.unproven.empty());
     CHECK(keys.entries[0].origin == "certs-local of kernel 6.12.1");
     CHECK(keys.entries[1].origin == "certs/signing_key.x509 of kernel 6.12.1");
-    CHECK(keys.entries[2].origin == "CONFIG_SYSTEM_TRUSTED_KEYS of kernel 6.12.1");
     // Each once.
-    add_installed_certificates(keys, kernel);
-    CHECK(keys.entries.size() == 3);
-    // What can't be read is said.
+    add_installed_certificates(keys, kernel, kernel.config());
+    CHECK(keys.entries.size() == 2);
+
+    // Another key's, and none at all: what lies in certs-local is not what the kernel was built with.
+    for (const char* other : {"/home/builder/certs-local/20250101-1200/signing_key.pem", ""}) {
+        configure(other);
+        const TrustedKeys without = installed_keys(kernel);
+        REQUIRE(without.entries.size() == 1);
+        CHECK(without.entries[0].origin == "certs/signing_key.x509 of kernel 6.12.1");
+        CHECK(without.unproven.empty());
+        REQUIRE(without.notes.size() == 1);
+        CHECK(mentions(without.notes[0], "ksign test key (certs-local of kernel 6.12.1) is not what "));
+        CHECK(mentions(without.notes[0], "what it signs does not load by it"));
+    }
+    // Under another name, its content counts.
+    configure("certs/copy.pem");
+    root.file(build + "certs/copy.pem", text_of(certificate_pem(rsa_sample().certificate.get())));
+    CHECK(installed_keys(kernel).entries.size() == 2);
+    CHECK(installed_keys(kernel).notes.empty());
+
+    // What can't be read is said, and keeps nothing else away.
+    configure("certs/extra.pem");
     root.file(build + "certs/extra.pem", "damaged");
-    TrustedKeys again;
-    add_installed_certificates(again, kernel);
-    CHECK(again.entries.size() == 2);
-    REQUIRE(again.notes.size() == 1);
-    CHECK(mentions(again.notes[0], "extra.pem"));
+    std::filesystem::remove(root / (build + "certs-local/current"));
+    const TrustedKeys damaged = installed_keys(kernel);
+    REQUIRE(damaged.entries.size() == 1);
+    REQUIRE(damaged.notes.size() == 2);
+    CHECK(mentions(damaged.notes[0], "does not lead to a folder with keys; point the link"));
+    CHECK(mentions(damaged.notes[1], "extra.pem"));
+    CHECK(damaged.unread.empty());
+}
+
+TEST_CASE("without image and configuration, a certs-local proves nothing", "[trust]") {
+    const KernelRoot root;
+    const Kernel kernel(KernelRelease("6.12.1"), root.path());
+    const std::string build = "lib/modules/6.12.1/build/";
+    root.file(build + "certs-local/current/signing_prv.pem", "not looked at");
+    root.file(build + "certs-local/current/signing_crt.crt", text_of(rsa_der()));
+    root.file(build + "certs/signing_key.x509", text_of(other_der()));
+    const TrustedKeys keys = installed_keys(kernel);
+    REQUIRE(keys.entries.size() == 1);
+    CHECK(keys.entries[0].origin == "certs/signing_key.x509 of kernel 6.12.1");
+    REQUIRE(keys.unproven.size() == 1);
+    CHECK(keys.unproven[0].origin == "certs-local of kernel 6.12.1");
 }
 
 TEST_CASE("a certificate whose validity a kernel can't read is none to it", "[trust]") {

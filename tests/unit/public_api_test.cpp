@@ -88,7 +88,7 @@ TEST_CASE("a kernel's answer is foretold through the shared library", "[public_a
     CHECK_FALSE(ksign::trusts_platform_keys(facts));
     ksign::TrustedKeys keys;
     ksign::add_image_certificates(keys, image);
-    ksign::add_installed_certificates(keys, kernel);
+    ksign::add_installed_certificates(keys, kernel, facts.config);
     REQUIRE(keys.entries.size() == 1);
     CHECK(ksign::keyring_name(keys.entries[0].keyring) == ".builtin_trusted_keys");
     CHECK(keys.entries[0].certificate.serial() == "1A:2B:3C:4D");

@@ -636,3 +636,37 @@ TEST_CASE("random changes of a signature never do more than refuse", "[verdict]"
     // Some bytes of a message are looked at by nobody; most are.
     CHECK(loaded < 300);
 }
+
+TEST_CASE("where what a kernel trusts is not all known, nor is the verdict", "[verdict]") {
+    const Bytes module = signed_module(rsa_sample());
+    CertificateForm form;
+    form.common_name = "another";
+    form.serial = "77";
+    const KeySample other = make_sample(make_ec_key("P-256"), form);
+    TrustedKeys unread = trusting({other});
+    unread.unread.emplace_back("/boot/vmlinuz: open: Permission denied");
+    const Verdict verdict = verdict_on(module, unread);
+    CHECK(answer_name(verdict.answer) == "unknown");
+    CHECK(verdict.error == 0);
+    CHECK(verdict.error_name.empty());
+    CHECK(verdict.console.empty());
+    CHECK(mentions(verdict.reason, "whether kernel 6.12.1 trusts that key is not known: /boot/vmlinuz: open"));
+    CHECK(verdict.remedy == "run it as root");
+    // It loads in any case, and what is known is said.
+    KernelFacts lax = facts_with();
+    lax.enforced = false;
+    const Verdict tainting = verdict_on(module, unread, lax);
+    CHECK(tainting.answer == Answer::taints);
+    CHECK(tainting.reason == verdict.reason);
+    CHECK(verdict_on(signed_module(other), unread).answer == Answer::loads);
+    CHECK(verdict_on(make_module(), unread).answer == Answer::refused);
+
+    TrustedKeys unproven = trusting({other});
+    unproven.unproven.push_back({certificate_of(rsa_sample()), Keyring::builtin, "certs-local of kernel 6.12.1"});
+    const Verdict open = verdict_on(module, unproven);
+    CHECK(open.answer == Answer::unknown);
+    CHECK(mentions(open.reason, "(certs-local of kernel 6.12.1) is not known: neither its image nor"));
+    CHECK(mentions(open.remedy, "--kernel-config"));
+    unproven.unproven.clear();
+    CHECK(verdict_on(module, unproven).answer == Answer::refused);
+}

@@ -67,7 +67,8 @@ struct AuditResult {
     std::size_t modules = 0;
     std::map<Answer, std::size_t> answers;
     std::map<std::string, std::size_t> signers; ///< By the trusted key, or what the signature names; "" is unsigned.
-    std::vector<Module> troubled;               ///< Refused ones, and those that can't be read; by path.
+    std::vector<Module> troubled;               ///< Refused ones, and those that can't be read; by path. Those of
+                                                ///< which nothing is known are in answers alone: they may be all.
 
     std::optional<std::filesystem::path> initramfs;
     std::size_t initramfs_modules = 0;
@@ -78,6 +79,7 @@ struct AuditResult {
     std::vector<RefusedAtBoot> loaded;
 
     bool safe = false;
+    bool known = true;    ///< False: nothing speaks against it, but not all could be found out. It is not safe then.
     std::string sentence; ///< "It is safe to boot 6.12.1 with module.sig_enforce=1: …", or not, and why.
 };
 

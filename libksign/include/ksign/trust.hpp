@@ -3,10 +3,12 @@
 
 #include <ksign/export.hpp>
 #include <ksign/kernel.hpp>
+#include <ksign/kernel_config.hpp>
 
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -70,16 +72,43 @@ struct TrustedKeys {
     /// What the .blacklist keyring gets as "tbs:", for certificates that must not be loaded: hashes of their signed
     /// part, and all else that an entry of the firmware's list holds.
     std::vector<std::vector<std::byte>> revoked_hashes;
-    /// What was looked for and could not be read, or is no proof; for people.
+    /// Certificates of which it is not known whether the kernel trusts them: nothing that is here says so.
+    std::vector<TrustEntry> unproven;
+    /// Why not all that the kernel trusts is known: "FILE: open: Permission denied", for each that this user may not
+    /// read.
+    std::vector<std::string> unread;
+    /// What was looked for and could not be read, or is no proof; for people, with what to do. What is in unread is
+    /// here, too.
     std::vector<std::string> notes;
 
     /// Adds one, unless that keyring holds it already.
     KSIGN_EXPORT void add(TrustEntry entry);
 };
 
-/// What the certificates of a kernel are, by the files that are installed with it: certs-local, certs/signing_key.x509
-/// and what CONFIG_SYSTEM_TRUSTED_KEYS names in its build folder. They are those that its build was given; only the
-/// image proves it. What can't be read is in the notes.
-KSIGN_EXPORT void add_installed_certificates(TrustedKeys& keys, const Kernel& kernel);
+/// A certificate in the build folder of a kernel.
+struct InstalledCertificate {
+    KernelCertificate certificate;
+    std::string origin; ///< For people: "certs-local of kernel 6.12.1".
+    /// Whether the kernel's configuration has it built in; nothing: there is no configuration.
+    std::optional<bool> named;
+};
+
+/// What is in a kernel's build folder.
+struct InstalledCertificates {
+    std::vector<InstalledCertificate> certificates;
+    std::vector<std::string> unread; ///< As TrustedKeys::unread.
+    std::vector<std::string> notes;  ///< As TrustedKeys::notes.
+};
+
+/// The certificates of certs-local, certs/signing_key.x509, and what CONFIG_SYSTEM_TRUSTED_KEYS of @p config names, in
+/// a kernel's build folder. One that can't be read keeps none of the others away.
+[[nodiscard]] KSIGN_EXPORT InstalledCertificates find_installed_certificates(const Kernel& kernel,
+                                                                             const std::optional<KernelConfig>& config);
+
+/// Adds what a kernel's certificates are by the files that are installed with it, where no image proves it: those of
+/// find_installed_certificates() that the configuration has built in. Without a configuration, those of certs-local are
+/// unproven; one that it does not name is in the notes.
+KSIGN_EXPORT void add_installed_certificates(TrustedKeys& keys, const Kernel& kernel,
+                                             const std::optional<KernelConfig>& config);
 
 } // namespace ksign

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <ksign/export.hpp>
+#include <ksign/kernel_config.hpp>
+#include <ksign/key_store.hpp>
 
 #include <cstddef>
 #include <filesystem>
@@ -36,5 +38,9 @@ KSIGN_EXPORT TrustedKeysResult update_trusted_keys(const std::filesystem::path& 
 /// an installed kernel's configuration names the folder where it was built.
 [[nodiscard]] KSIGN_EXPORT bool names_key_folder(const std::filesystem::path& trusted,
                                                  const std::filesystem::path& folder);
+
+/// Whether a configuration has its kernel trust the key at @p location, one of find_kernel_key(): a key of certs-local
+/// if CONFIG_SYSTEM_TRUSTED_KEYS names a file of its folder, the kernel build's own key always.
+[[nodiscard]] KSIGN_EXPORT bool names_kernel_key(const KernelConfig& config, const KeyLocation& location);
 
 } // namespace ksign

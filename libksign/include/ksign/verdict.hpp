@@ -55,9 +55,10 @@ enum class Answer {
     loads,
     taints, ///< It loads, and taints the kernel: "module verification failed: signature and/or required key missing".
     refused,
+    unknown, ///< What the kernel trusts is not known well enough, as where root alone may read it.
 };
 
-/// "loads", "taints", "refused".
+/// "loads", "taints", "refused", "unknown".
 [[nodiscard]] KSIGN_EXPORT std::string_view answer_name(Answer answer) noexcept;
 
 /// What a kernel says to one module.
@@ -69,7 +70,7 @@ struct Verdict {
     std::string console;    ///< What the kernel prints about it, without what printk puts before; empty if nothing.
     std::string rule;       ///< The kernel's function that decides: "module_sig_check".
     std::string reason;     ///< Why, for people.
-    std::string remedy;     ///< What to do; empty unless refused or tainting.
+    std::string remedy;     ///< What to do; empty if it just loads.
 
     ContainerKind container{};
     std::string signer;                ///< The issuer's common name, or the key's where it is known; empty if unsigned.
