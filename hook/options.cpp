@@ -1,6 +1,7 @@
 #include "options.hpp"
 
 #include <ksign/error.hpp>
+#include <ksign/shell.hpp>
 
 #include <algorithm>
 
@@ -59,14 +60,39 @@ std::optional<Kernel> kernel_of(const Values& values) {
     if (!release) {
         return std::nullopt;
     }
+    std::optional<Kernel> kernel;
     try {
-        return Kernel(KernelRelease(*release), root);
+        kernel.emplace(KernelRelease(*release), root);
     } catch (const Error& error) {
         if (error.code() == ErrorCode::usage) {
             throw UsageError(std::string("-k: ") + error.what());
         }
         throw;
     }
+    if (!values.contains("image") && !is_installed(*kernel)) {
+        throw not_installed_error(*kernel);
+    }
+    return kernel;
+}
+
+bool is_installed(const Kernel& kernel) {
+    std::error_code ignored;
+    return std::filesystem::is_directory(kernel.modules_folder(), ignored);
+}
+
+Error not_installed_error(const Kernel& kernel) {
+    const std::filesystem::path folder = kernel.modules_folder().parent_path();
+    std::string names;
+    try {
+        for (const Kernel& other : find_kernels(kernel.root())) {
+            names += (names.empty() ? ": " : ", ") + other.release().text();
+        }
+    } catch (const Error&) {
+        names.clear(); // what keeps them from being listed, ls says
+    }
+    return {ErrorCode::kernel, "kernel " + kernel.release().text(),
+            "is not installed: there is no " + kernel.modules_folder().string(),
+            "`ls " + shell_path(folder) + "` shows the kernels that are" + names};
 }
 
 Settings settings_of(const Values& values) {

@@ -4,6 +4,7 @@
 #include "command_line.hpp"
 #include "settings.hpp"
 
+#include <ksign/error.hpp>
 #include <ksign/kernel.hpp>
 #include <ksign/sign.hpp>
 
@@ -24,8 +25,15 @@ void add_file_options(Options& options);
 /// --config.
 void add_settings_option(Options& options);
 
-/// The kernel that -k names, below --root. Nothing without -k. Throws UsageError.
+/// The kernel that -k names, below --root. Nothing without -k. Throws UsageError, and not_installed_error() unless an
+/// option --image stands in for what is installed: a name with a slip in it would else be one of which nothing is
+/// known.
 [[nodiscard]] std::optional<Kernel> kernel_of(const Values& values);
+
+/// Whether a kernel has a folder in lib/modules.
+[[nodiscard]] bool is_installed(const Kernel& kernel);
+/// The error that says that it has none, and which kernels have.
+[[nodiscard]] Error not_installed_error(const Kernel& kernel);
 
 /// Of --config, else of ksign.conf below --root.
 [[nodiscard]] Settings settings_of(const Values& values);

@@ -27,12 +27,13 @@ constexpr CommandHelp help{
     "  ksign sign --key MOK.priv --certificate MOK.der ./build/\n"
     "  ksign sign --key \"pkcs11:token=modules;object=signing\" nvidia.ko\n"};
 
-std::vector<std::string> words_or_usage_error(const Values& values, const std::optional<Kernel>& kernel) {
+std::vector<std::string> words_or_usage_error(const Values& values) {
     auto words = positional(values);
-    if (values.contains("all-modules") && (!kernel || !words.empty())) {
+    const bool names_kernel = values.contains("kernel");
+    if (values.contains("all-modules") && (!names_kernel || !words.empty())) {
         throw UsageError("--all-modules takes -k RELEASE and no PATH");
     }
-    if (words.empty() && !kernel) {
+    if (words.empty() && !names_kernel) {
         throw UsageError("name what to sign: a module, a folder, or a kernel with -k");
     }
     return words;
@@ -142,8 +143,8 @@ int run_sign(const Arguments& arguments) {
     if (!values) {
         return exit_done;
     }
+    const auto words = words_or_usage_error(*values);
     const auto kernel = kernel_of(*values);
-    const auto words = words_or_usage_error(*values, kernel);
     const auto key = value_of(*values, "key");
     const auto certificate = value_of(*values, "certificate");
     if (certificate && !key) {

@@ -1,10 +1,10 @@
 #include "signing_choice.hpp"
 
+#include "options.hpp"
 #include "output.hpp"
 
 #include <ksign/error.hpp>
 #include <ksign/key_store.hpp>
-#include <ksign/shell.hpp>
 
 #include <fcntl.h>
 #include <termios.h>
@@ -194,11 +194,8 @@ Error missing_key_error(const std::optional<Kernel>& kernel, const Settings& set
                 "key and certificate in " +
                     settings.source.string()};
     }
-    std::error_code ignored;
-    if (!std::filesystem::is_directory(kernel->modules_folder(), ignored)) {
-        return {ErrorCode::no_key, "kernel " + kernel->release().text(),
-                "is not installed: there is no " + kernel->modules_folder().string(),
-                "`ls " + shell_path(kernel->modules_folder().parent_path()) + "` shows the kernels that are"};
+    if (!is_installed(*kernel)) {
+        return not_installed_error(*kernel);
     }
     const std::string build = (kernel->modules_folder() / "build").string();
     return {ErrorCode::no_key, "kernel " + kernel->release().text(),

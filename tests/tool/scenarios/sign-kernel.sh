@@ -96,7 +96,25 @@ refused "kernel 1.2.3-test" "DKMS has no modules installed for it" "dkms status"
 refused "kernel 1.2.3-test" "has no modules in empty/lib/modules/1.2.3-test" "" \
     ksign sign -k 1.2.3-test --root empty --all-modules
 refused "kernel 4.4.4" "is not installed: there is no empty/lib/modules/4.4.4" "empty/lib/modules" ksign sign -k 4.4.4 --root empty
-refused x "no module of that name is installed for kernel 4.4.4" "" ksign show -k 4.4.4 --root empty x
+
+step "a release with a slip in it: said by every command that takes one, and nothing is signed or judged for it"
+slip=(-k 1.2.3-tset --root root)
+new_module m.ko
+refused "kernel 1.2.3-tset" "is not installed: there is no root/lib/modules/1.2.3-tset" "shows the kernels that are: 1.2.3-test, 9.9.9-other" \
+    ksign sign "${slip[@]}" --key "$keys/rsa2048.key" --certificate "$keys/rsa2048.der" ./m.ko
+for command in "sign" "show zfs" "strip zfs" "verify ./m.ko" "audit" "keys show" "keys enroll $keys/rsa2048.der" \
+    "keys generate --certs-local new" "keys refresh --certs-local new"; do
+    # shellcheck disable=SC2086 # words
+    refused "kernel 1.2.3-tset" "is not installed" "shows the kernels that are" ksign $command "${slip[@]}"
+    [[ ! -s $out ]] || fail "$command: $(<"$out")"
+done
+# An image stands in for what is installed.
+expect_exit 1 ksign verify "${slip[@]}" --image m.ko ./m.ko
+expect_not_in "$err" "is not installed"
+# What DKMS calls is told of kernels whose folder it knows, and a key of ksign.conf is for all.
+printf 'key = %s\ncertificate = %s\n' "$keys/rsa2048.key" "$keys/rsa2048.der" >any.conf
+silently sign-tool --config any.conf 1.2.3-ksign-tset m.ko
+expect_signed m.ko rsa2048 sha512
 
 step "a root whose /lib is a link, as with a merged /usr, and absolute"
 mkdir merged merged/usr
