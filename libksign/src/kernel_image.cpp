@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
 #include <fstream>
 #include <utility>
@@ -23,6 +24,9 @@ namespace {
 constexpr std::uint64_t largest_kernel = std::uint64_t{2} << 30U;
 
 constexpr std::string_view elf_magic(ELFMAG, SELFMAG);
+
+constexpr const char* known_images =
+    "name a bzImage, an EFI zboot or unified kernel image, a vmlinux, or a compressed one of these";
 
 constexpr const char* reinstall = "reinstall the kernel's package, or name another image";
 
@@ -98,9 +102,7 @@ class Unpacker {
         } else if (is_unwrapped(head) || is_compressed(head)) {
             decode(range);
         } else {
-            throw Error(
-                ErrorCode::kernel, range.subject(), "is no kernel image that ksign knows",
-                "name a bzImage, an EFI zboot or unified kernel image, a vmlinux, or a compressed one of these");
+            throw Error(ErrorCode::kernel, range.subject(), "is no kernel image that ksign knows", known_images);
         }
     }
 
@@ -178,6 +180,7 @@ class Unpacker {
                 throw Error(ErrorCode::limit, range.subject(),
                             "unpacks to more than " + std::to_string(largest_kernel) + " bytes", reinstall);
             }
+            refuse_object(bytes, range.subject());
             sink_(bytes);
         };
         try {
@@ -209,7 +212,28 @@ class Unpacker {
         }
     }
 
+    /// A module is an ELF file as well, one that is still to be linked.
+    void refuse_object(std::span<const std::byte> bytes, const std::string& subject) {
+        constexpr std::size_t enough = offsetof(Elf64_Ehdr, e_type) + sizeof(Elf64_Half); // the same in both classes
+        if (start_.size() >= enough) {
+            return;
+        }
+        start_.insert(start_.end(), bytes.begin(),
+                      bytes.begin() + static_cast<std::ptrdiff_t>(std::min(bytes.size(), enough - start_.size())));
+        if (start_.size() < enough || std::memcmp(start_.data(), elf_magic.data(), elf_magic.size()) != 0) {
+            return;
+        }
+        const bool big_endian = start_[EI_DATA] == std::byte{ELFDATA2MSB};
+        const auto low = std::to_integer<unsigned>(start_[enough - (big_endian ? 1 : 2)]);
+        const auto high = std::to_integer<unsigned>(start_[enough - (big_endian ? 2 : 1)]);
+        if ((high << 8U | low) == ET_REL) {
+            throw Error(ErrorCode::kernel, subject, "is a kernel module or another object file, and no kernel image",
+                        known_images);
+        }
+    }
+
     ByteSink sink_;
+    std::vector<std::byte> start_; ///< Of the kernel proper.
     std::string& form_;
     std::uint64_t total_ = 0;
     int depth_ = 0;
@@ -252,6 +276,10 @@ KernelImage read_kernel_image(const std::filesystem::path& file) {
     unpacker.unpack({input, 0, input.size()});
     CertificateSearch::Result found = search.finish();
     image.banner = std::move(found.banner);
+    if (image.banner.empty()) {
+        throw Error(ErrorCode::kernel, file.string(), "is no kernel image: it has no \"Linux version\" in it",
+                    known_images);
+    }
     constexpr std::string_view before_release = "Linux version ";
     if (image.banner.size() > before_release.size()) {
         image.release = image.banner.substr(before_release.size());

@@ -164,6 +164,21 @@ TEST_CASE("what is no whole image is an error that says so", "[kernel_image]") {
     }
 }
 
+TEST_CASE("what is no kernel image is refused, a module for one", "[kernel_image]") {
+    // Its text says nothing: a module may have that of a kernel in it.
+    const Bytes module = joined({make_module(), bytes_of(VmlinuxForm().banner + "\n")});
+    for (const Bytes& packed :
+         {module, make_gzip(module), make_xz(module), make_zstd(module), make_bzimage(module, 0)}) {
+        const Error error = image_error(packed);
+        CHECK(mentions(error.what(), "is a kernel module or another object file, and no kernel image"));
+        CHECK(error.code() == ErrorCode::kernel);
+        CHECK(mentions(error.remedy(), "name a bzImage"));
+    }
+    VmlinuxForm program;
+    program.banner = "some other program";
+    CHECK(mentions(image_error(make_vmlinux(program)).what(), "is no kernel image: it has no \"Linux version\" in it"));
+}
+
 TEST_CASE("a hostile image costs bounded time", "[kernel_image]") {
     // At every fourth byte, something that may be a certificate of 64 KiB.
     Bytes hostile = bytes_of("\x7f"
@@ -171,6 +186,8 @@ TEST_CASE("a hostile image costs bounded time", "[kernel_image]") {
     for (std::size_t index = 0; index < (std::size_t{4} << 20U); ++index) {
         hostile.push_back(static_cast<std::byte>(index % 4 == 0 ? 0x30 : index % 4 == 1 ? 0x82 : 0xff));
     }
+    const Bytes banner = bytes_of(VmlinuxForm().banner + "\n");
+    hostile.insert(hostile.end(), banner.begin(), banner.end());
     CHECK(image_of(hostile).builtin.empty());
     // As many true ones as no kernel has.
     Bytes many = bytes_of("\x7f"
@@ -180,7 +197,7 @@ TEST_CASE("a hostile image costs bounded time", "[kernel_image]") {
     }
     CHECK(image_error(many).code() == ErrorCode::limit);
     // Random bytes changed in a list.
-    const Bytes vmlinux = make_vmlinux({{rsa_der(), ec_der()}});
+    const Bytes vmlinux = joined({make_vmlinux({{rsa_der(), ec_der()}}), banner});
     std::mt19937 engine(1);
     for (int round = 0; round < 300; ++round) {
         Bytes changed = vmlinux;

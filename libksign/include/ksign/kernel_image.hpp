@@ -17,10 +17,10 @@ namespace ksign {
 /// What an image says of itself.
 struct KernelImage {
     std::filesystem::path path;
-    std::string form;       ///< "bzImage, xz", "unified kernel image, EFI zboot, zstd", "ELF".
-    std::uint64_t size = 0; ///< Bytes of the kernel proper, unpacked.
-    std::string banner;     ///< "Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org) …"; empty if none.
-    std::string release;    ///< The word after "Linux version".
+    std::string form;                       ///< "bzImage, xz", "unified kernel image, EFI zboot, zstd", "ELF".
+    std::uint64_t size = 0;                 ///< Bytes of the kernel proper, unpacked.
+    std::string banner;                     ///< "Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org) …"
+    std::string release;                    ///< The word after "Linux version".
     std::vector<KernelCertificate> builtin; ///< system_certificate_list: what .builtin_trusted_keys gets.
     std::vector<KernelCertificate> revoked; ///< revocation_certificate_list: what .blacklist gets.
     /// Whole certificates elsewhere in the image, which it does not trust for modules: those of regulatory.db.
@@ -34,7 +34,7 @@ struct KernelImage {
 /// A run of certificates is system_certificate_list if the size that certs/system_certificates.S puts after it says so,
 /// and the size of the first one follows (module_cert_size); it is revocation_certificate_list if only the former does
 /// (certs/revocation_certificates.S).
-/// Throws Error (system, kernel, limit).
+/// Throws Error (system, limit; kernel: also for what is no image, as a module is, or a file without a banner).
 [[nodiscard]] KSIGN_EXPORT KernelImage read_kernel_image(const std::filesystem::path& file);
 
 /// The image of an installed kernel: boot/vmlinuz-RELEASE, vmlinuz in its modules' folder (Arch, Fedora), or what
