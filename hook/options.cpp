@@ -77,7 +77,7 @@ std::optional<Kernel> kernel_of(const Values& values) {
 
 bool is_installed(const Kernel& kernel) {
     std::error_code ignored;
-    return std::filesystem::is_directory(kernel.modules_folder(), ignored);
+    return std::filesystem::is_directory(kernel.modules_folder(), ignored) || kernel.build_folder().has_value();
 }
 
 Error not_installed_error(const Kernel& kernel) {

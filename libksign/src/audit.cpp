@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <utility>
 
 namespace ksign {
@@ -297,42 +296,22 @@ class Audit {
 
 } // namespace
 
-namespace {
-
-/// The first line of a kernel's pkgbase file, by which Arch names its files in /boot and its presets. Empty if it is
-/// none to make a file's name of.
-std::string package_of(const Kernel& kernel) {
-    std::ifstream file(resolve_in_root(kernel.root(), kernel.modules_folder() / "pkgbase"));
-    std::string name;
-    std::getline(file, name);
-    return name.find('/') == std::string::npos ? name : std::string();
-}
-
-} // namespace
-
 std::optional<std::filesystem::path> find_initramfs(const Kernel& kernel) {
     const std::string& release = kernel.release().text();
     const std::filesystem::path boot = kernel.root() / "boot";
     std::vector<std::filesystem::path> candidates{boot / ("initrd.img-" + release),
                                                   boot / ("initramfs-" + release + ".img"),
                                                   kernel.modules_folder() / "initrd", boot / ("initrd-" + release)};
-    if (const std::string name = package_of(kernel); !name.empty()) {
+    if (const std::string name = kernel.package_base(); !name.empty()) {
         candidates.push_back(boot / ("initramfs-" + name + ".img"));
     }
-    for (const std::filesystem::path& candidate : candidates) {
-        const std::filesystem::path file = resolve_in_root(kernel.root(), candidate);
-        std::error_code ignored;
-        if (std::filesystem::is_regular_file(file, ignored)) {
-            return file;
-        }
-    }
-    return std::nullopt;
+    return first_file_in_root(kernel.root(), candidates);
 }
 
 std::optional<std::vector<std::string>> initramfs_command(const Kernel& kernel,
                                                           const std::filesystem::path& initramfs) {
     const std::string& release = kernel.release().text();
-    const std::string package = package_of(kernel);
+    const std::string package = kernel.package_base();
     const bool own = kernel.root().lexically_normal() == "/";
     const std::string file = own ? initramfs.string() : "/" + initramfs.lexically_relative(kernel.root()).string();
     const std::array<std::vector<std::string>, 3> known{{

@@ -121,9 +121,22 @@ Kernel::Kernel(KernelRelease release, std::filesystem::path root)
       modules_folder_(resolve_in_root(root_, root_ / "lib/modules") / release_.text()) {}
 
 std::optional<std::filesystem::path> Kernel::build_folder() const {
-    const std::filesystem::path folder = resolve_in_root(root_, modules_folder_ / "build");
-    std::error_code ignored;
-    return std::filesystem::is_directory(folder, ignored) ? std::optional(folder) : std::nullopt;
+    for (const std::filesystem::path& candidate :
+         {modules_folder_ / "build", root_ / "usr/src/kernels" / release_.text()}) {
+        std::filesystem::path folder = resolve_in_root(root_, candidate);
+        std::error_code ignored;
+        if (std::filesystem::is_directory(folder, ignored)) {
+            return folder;
+        }
+    }
+    return std::nullopt;
+}
+
+std::string Kernel::package_base() const {
+    std::ifstream file(resolve_in_root(root_, modules_folder_ / "pkgbase"));
+    std::string name;
+    std::getline(file, name);
+    return name.find('/') == std::string::npos ? name : std::string();
 }
 
 std::optional<KernelConfig> Kernel::config() const {
@@ -209,6 +222,18 @@ std::vector<std::filesystem::path> Kernel::dkms_modules() const {
     std::ranges::sort(files);
     files.erase(std::unique(files.begin(), files.end()), files.end());
     return files;
+}
+
+std::optional<std::filesystem::path> first_file_in_root(const std::filesystem::path& root,
+                                                        const std::vector<std::filesystem::path>& candidates) {
+    for (const std::filesystem::path& candidate : candidates) {
+        std::filesystem::path file = resolve_in_root(root, candidate);
+        std::error_code ignored;
+        if (std::filesystem::is_regular_file(file, ignored)) {
+            return file;
+        }
+    }
+    return std::nullopt;
 }
 
 std::vector<Kernel> find_kernels(const std::filesystem::path& root) {

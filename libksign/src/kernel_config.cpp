@@ -1,6 +1,7 @@
 #include <ksign/kernel_config.hpp>
 
 #include "file.hpp"
+#include "kernel_options.hpp"
 
 #include <ksign/error.hpp>
 #include <ksign/text_file.hpp>
@@ -13,40 +14,8 @@ namespace {
 constexpr std::size_t largest_config = 4U << 20U; // a distribution's has some 300 KiB
 constexpr std::string_view prefix = "CONFIG_";
 
-std::string_view key_option(KeyType type) {
-    // crypto/Kconfig
-    switch (type) {
-    case KeyType::rsa:
-        return "CRYPTO_RSA";
-    case KeyType::ecdsa:
-        return "CRYPTO_ECDSA";
-    case KeyType::ml_dsa:
-        return "CRYPTO_MLDSA";
-    }
-    return {};
-}
-
 std::string_view other_keys(KeyType type) {
     return type == KeyType::rsa ? "ECDSA" : type == KeyType::ecdsa ? "RSA" : "RSA or ECDSA";
-}
-
-std::string_view hash_option(HashAlgorithm hash) {
-    // crypto/Kconfig: one option for each family.
-    switch (hash) {
-    case HashAlgorithm::sha1:
-        return "CRYPTO_SHA1";
-    case HashAlgorithm::sha224:
-    case HashAlgorithm::sha256:
-        return "CRYPTO_SHA256";
-    case HashAlgorithm::sha384:
-    case HashAlgorithm::sha512:
-        return "CRYPTO_SHA512";
-    case HashAlgorithm::sha3_256:
-    case HashAlgorithm::sha3_384:
-    case HashAlgorithm::sha3_512:
-        return "CRYPTO_SHA3";
-    }
-    return {};
 }
 
 /// The version in a line like "# Linux/x86 6.12.1 Kernel Configuration" (scripts/kconfig/confdata.c writes the main

@@ -1,6 +1,7 @@
 #include "kernel_crypto.hpp"
 
 #include "digest.hpp"
+#include "kernel_options.hpp"
 #include "key_kind.hpp"
 
 #include <ksign/error.hpp>
@@ -25,34 +26,16 @@ constexpr KernelVersion first_with_mldsa{7, 0};
 /// "x509: Separately calculate sha256 for blacklist"; before, it was the hash by which the certificate is signed.
 constexpr KernelVersion first_to_revoke_by_sha256{7, 0};
 
-std::string_view hash_option(HashAlgorithm hash) {
-    switch (hash) {
-    case HashAlgorithm::sha1:
-        return "CRYPTO_SHA1";
-    case HashAlgorithm::sha224:
-    case HashAlgorithm::sha256:
-        return "CRYPTO_SHA256";
-    case HashAlgorithm::sha384:
-    case HashAlgorithm::sha512:
-        return "CRYPTO_SHA512";
-    case HashAlgorithm::sha3_256:
-    case HashAlgorithm::sha3_384:
-    case HashAlgorithm::sha3_512:
-        return "CRYPTO_SHA3";
-    }
-    return {};
-}
-
-std::string_view key_option(PublicKeyAlgorithm algorithm) {
+std::string_view option_of(PublicKeyAlgorithm algorithm) {
     switch (algorithm) {
     case PublicKeyAlgorithm::rsa:
-        return "CRYPTO_RSA";
+        return key_option(KeyType::rsa);
     case PublicKeyAlgorithm::ecdsa:
-        return "CRYPTO_ECDSA";
+        return key_option(KeyType::ecdsa);
     case PublicKeyAlgorithm::mldsa44:
     case PublicKeyAlgorithm::mldsa65:
     case PublicKeyAlgorithm::mldsa87:
-        return "CRYPTO_MLDSA";
+        return key_option(KeyType::ml_dsa);
     case PublicKeyAlgorithm::unknown:
         break;
     }
@@ -150,7 +133,7 @@ std::string_view KernelCrypto::module_option(HashAlgorithm hash) const {
 }
 
 bool KernelCrypto::has(PublicKeyAlgorithm algorithm) const {
-    return enabled(key_option(algorithm));
+    return enabled(option_of(algorithm));
 }
 
 Failure KernelCrypto::why_not_parsed(const KernelCertificate& certificate) const {
@@ -181,7 +164,7 @@ Failure KernelCrypto::why_not_parsed(const KernelCertificate& certificate) const
     if (!has(signed_with.key)) {
         return failure(ENOENT, "x509_check_for_self_signed",
                        "this kernel has no " + std::string(algorithm_name(signed_with.key)) + ": CONFIG_" +
-                           std::string(key_option(signed_with.key)) + " is not set");
+                           std::string(option_of(signed_with.key)) + " is not set");
     }
     if (parts.key_algorithm == PublicKeyAlgorithm::rsa && !is_rsa_length(parts.key_bits)) {
         return failure(EINVAL, "rsa_check_key_length",
@@ -217,7 +200,7 @@ Failure KernelCrypto::why_not_verified(const KernelCertificate& key, PublicKeyAl
         // crypto_alloc_akcipher() gives ENOENT, which nobody translates.
         return failure(ENOENT, rule,
                        "this kernel has no " + std::string(algorithm_name(algorithm)) + ": CONFIG_" +
-                           std::string(key_option(algorithm)) + " is not set");
+                           std::string(option_of(algorithm)) + " is not set");
     }
     if (algorithm == PublicKeyAlgorithm::rsa && !is_rsa_length(parts.key_bits)) {
         return failure(EINVAL, "rsa_check_key_length",

@@ -14,7 +14,6 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 namespace ksign {
@@ -299,34 +298,19 @@ std::optional<std::filesystem::path> find_kernel_image(const Kernel& kernel) {
     std::vector<std::filesystem::path> candidates{kernel.root() / "boot" / ("vmlinuz-" + release),
                                                   kernel.modules_folder() / "vmlinuz",
                                                   kernel.root() / "boot" / ("vmlinux-" + release)};
-    std::ifstream package(resolve_in_root(kernel.root(), kernel.modules_folder() / "pkgbase"));
-    std::string name;
-    if (std::getline(package, name) && !name.empty() && name.find('/') == std::string::npos) {
+    if (const std::string name = kernel.package_base(); !name.empty()) {
         candidates.push_back(kernel.root() / "boot" / ("vmlinuz-" + name));
     }
-    for (const std::filesystem::path& candidate : candidates) {
-        const std::filesystem::path file = resolve_in_root(kernel.root(), candidate);
-        std::error_code ignored;
-        if (std::filesystem::is_regular_file(file, ignored)) {
-            return file;
-        }
-    }
-    return std::nullopt;
+    return first_file_in_root(kernel.root(), candidates);
 }
 
 std::optional<KernelConfig> find_kernel_config(const Kernel& kernel) {
     if (auto config = kernel.config()) {
         return config;
     }
-    for (const std::filesystem::path& candidate :
-         {kernel.root() / "boot" / ("config-" + kernel.release().text()), kernel.modules_folder() / "config"}) {
-        const std::filesystem::path file = resolve_in_root(kernel.root(), candidate);
-        std::error_code ignored;
-        if (std::filesystem::is_regular_file(file, ignored)) {
-            return KernelConfig::load(file);
-        }
-    }
-    return std::nullopt;
+    const auto file = first_file_in_root(kernel.root(), {kernel.root() / "boot" / ("config-" + kernel.release().text()),
+                                                         kernel.modules_folder() / "config"});
+    return file ? std::optional(KernelConfig::load(*file)) : std::nullopt;
 }
 
 void add_image_certificates(TrustedKeys& keys, const KernelImage& image) {

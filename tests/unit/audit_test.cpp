@@ -169,9 +169,11 @@ TEST_CASE("modules of the initramfs are compared and judged", "[audit]") {
         CHECK(result.stale[1].path == modules_folder + "kernel/z.ko");
         CHECK(result.stale[1].verdict.reason == "it is not signed");
         CHECK(mentions(result.sentence, "2 modules in the initramfs would be refused"));
-        CHECK((outdated_in_initramfs(Kernel(KernelRelease("6.12.1"), root.path()), root / "boot/initramfs-6.12.1.img",
-                                     {root / (modules_folder + "kernel/a.ko")}) ==
-               std::vector{root / (modules_folder + "kernel/a.ko")}));
+        const auto packed =
+            modules_in_initramfs(Kernel(KernelRelease("6.12.1"), root.path()), root / "boot/initramfs-6.12.1.img",
+                                 {root / (modules_folder + "kernel/a.ko")});
+        REQUIRE(packed.size() == 1);
+        CHECK(packed[0].differs);
     }
     SECTION("the same, where it is the installed one that does not decode") {
         const Bytes cut = prefix_of(make_xz(current), 900);

@@ -154,6 +154,24 @@ TEST_CASE("a kernel without headers has no build folder", "[kernel]") {
     CHECK_FALSE(kernel_in(root).build_folder());
 }
 
+TEST_CASE("Fedora's headers without their kernel, as where packages are built", "[kernel]") {
+    const KernelRoot root;
+    root.file("usr/src/kernels/" + release + "/.config", "CONFIG_MODULE_SIG=y\n");
+    const Kernel kernel = kernel_in(root);
+    CHECK(kernel.build_folder() == root / "usr/src/kernels" / release);
+    REQUIRE(kernel.config());
+    CHECK(kernel.config()->enabled("MODULE_SIG"));
+}
+
+TEST_CASE("the name of a kernel's package", "[kernel]") {
+    const KernelRoot root;
+    CHECK(kernel_in(root).package_base().empty());
+    root.file("lib/modules/" + release + "/pkgbase", "linux-lts\n");
+    CHECK(kernel_in(root).package_base() == "linux-lts");
+    root.file("lib/modules/" + release + "/pkgbase", "../linux\n");
+    CHECK(kernel_in(root).package_base().empty());
+}
+
 TEST_CASE("a kernel's configuration is .config, else auto.conf", "[kernel]") {
     const KernelRoot root;
     const std::string build = "lib/modules/" + release + "/build/";

@@ -45,8 +45,12 @@ class KSIGN_EXPORT Kernel {
     [[nodiscard]] const std::filesystem::path& root() const noexcept { return root_; }
     /// ROOT/lib/modules/RELEASE. It need not exist.
     [[nodiscard]] const std::filesystem::path& modules_folder() const noexcept { return modules_folder_; }
-    /// What its `build` leads to within the root: the headers. Nothing if there is none.
+    /// The headers: what its `build` leads to within the root, else Fedora's /usr/src/kernels/RELEASE, to which only
+    /// the kernel's own package has a link. Nothing if there are none.
     [[nodiscard]] std::optional<std::filesystem::path> build_folder() const;
+    /// What Arch calls its package, and names its files in /boot and mkinitcpio's presets by: the first line of
+    /// `pkgbase` beside the modules. Empty if there is none.
+    [[nodiscard]] std::string package_base() const;
     /// build/.config, or build/include/config/auto.conf. Nothing if there is none. Throws Error if unreadable.
     [[nodiscard]] std::optional<KernelConfig> config() const;
 
@@ -72,5 +76,9 @@ class KSIGN_EXPORT Kernel {
 /// and ".." never leaves it. What does not exist is kept as it is. Throws Error (system) for a loop.
 [[nodiscard]] KSIGN_EXPORT std::filesystem::path resolve_in_root(const std::filesystem::path& root,
                                                                  const std::filesystem::path& path);
+
+/// The first of these that is a file, its links followed in the root. Nothing if none is.
+[[nodiscard]] KSIGN_EXPORT std::optional<std::filesystem::path>
+first_file_in_root(const std::filesystem::path& root, const std::vector<std::filesystem::path>& candidates);
 
 } // namespace ksign

@@ -124,3 +124,10 @@ cp -a original/usr/src merged/usr/src
 ln -s /usr/lib merged/lib
 expect_exit 0 ksign sign -k 1.2.3-test --root merged
 expect_signed merged/usr/lib/modules/1.2.3-test/updates/dkms/spl.ko p384 sha384
+
+step "headers alone, as Fedora's where a package of modules is built: the kernel's configuration counts"
+mkdir -p devel/usr/src/kernels/1.2.3-test
+printf '%s\n' CONFIG_MODULE_SIG=y CONFIG_CRYPTO_RSA=y CONFIG_CRYPTO_SHA256=y 'CONFIG_MODULE_SIG_HASH="sha256"' >devel/usr/src/kernels/1.2.3-test/.config
+new_module m.ko
+expect_exit 0 ksign sign -k 1.2.3-test --root devel --key "$keys/rsa2048.key" --certificate "$keys/rsa2048.der" ./m.ko
+expect_signed m.ko rsa2048 sha256
