@@ -97,12 +97,14 @@ build_kernel() {
     in_kernel "$label" "$build" kernelrelease >"$build/release"
 }
 
-# build_probe LABEL BUILD: the module of the cases, unsigned.
+# build_probe LABEL BUILD: the module of the cases, unsigned. Debian's headers name the compiler of their own release, which a
+# newer one does not have.
 build_probe() {
-    local label=$1 build=$2
+    local label=$1 build=$2 compiler=()
+    [[ $label != 6.12 ]] || command -v x86_64-linux-gnu-gcc-12 >/dev/null || compiler=(CC=gcc)
     rm -rf "$build/probe"
     cp -r "$here/probe" "$build/probe"
-    in_kernel "$label" "$build" M="$build/probe" modules
+    in_kernel "$label" "$build" "${compiler[@]}" M="$build/probe" modules
 }
 
 # What decides how a kernel comes out.
