@@ -48,7 +48,7 @@ struct InitramfsModule {
     std::string path;                ///< In the initramfs.
     std::filesystem::path installed; ///< Empty: none is installed under that name.
     bool differs = false;            ///< From the installed one, when both are decompressed.
-    Verdict verdict;            ///< On the one in the initramfs; its remedy, never empty, is to make the initramfs anew.
+    Verdict verdict; ///< On the one in the initramfs; its remedy, never empty, is to make the initramfs anew.
     std::optional<Error> error; ///< It can't be read; then the verdict only says "refused".
 };
 
