@@ -6,6 +6,8 @@
 #include <ksign/error.hpp>
 #include <ksign/text_file.hpp>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 namespace ksign {
@@ -42,12 +44,10 @@ std::optional<std::string_view> option_unset_by(std::string_view line) {
 
 /// Whether a text has a line about an option, as every configuration that Kconfig writes has.
 bool sets_anything(std::string_view text) {
-    for (std::string_view start : {"\nCONFIG_", "\n# CONFIG_"}) {
-        if (text.find(start) != std::string_view::npos || text.starts_with(start.substr(1))) {
-            return true;
-        }
-    }
-    return false;
+    constexpr std::array<std::string_view, 2> starts{"\nCONFIG_", "\n# CONFIG_"};
+    return std::ranges::any_of(starts, [text](std::string_view start) {
+        return text.find(start) != std::string_view::npos || text.starts_with(start.substr(1));
+    });
 }
 
 } // namespace
