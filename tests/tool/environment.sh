@@ -380,6 +380,19 @@ uri() {
 
 # --- a system in a folder ---------------------------------------------------
 
+# use_nobody: sets as_nobody, which goes before a command, so that somebody who is not root runs it. That user gets at the
+# executable and at the scenario's folder.
+use_nobody() {
+    local folder=$scratch
+    ((EUID == 0)) || skip "only root can become another user"
+    while [[ $folder == */*/* ]]; do
+        chmod o+x "$folder"
+        folder=$(dirname "$folder")
+    done
+    # shellcheck disable=SC2034 # scenarios read it
+    as_nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+}
+
 # make_root ROOT RELEASE [OPTION…]: a kernel with headers, as Debian lays them
 # out, and the lines of its .config.
 make_root() {

@@ -1,13 +1,6 @@
 # shellcheck shell=bash disable=SC2154,SC2164 # variables of environment.sh; set -e of run
 # Files and folders that can't be read or written, by somebody who is not root.
-((EUID == 0)) || skip "only root can become another user"
-# That user has to get at the executable and at the scenario's folder.
-folder=$scratch
-while [[ $folder == */*/* ]]; do
-    chmod o+x "$folder"
-    folder=$(dirname "$folder")
-done
-as_nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+use_nobody
 "${as_nobody[@]}" "$bin/ksign" --version
 cp "$keys/rsa2048.key" "$keys/rsa2048.der" .
 chown 65534:65534 rsa2048.key

@@ -68,13 +68,7 @@ mv config "$build_folder/.config"
 named_by_config /home/builder/linux/certs-local/20240101-1200/signing_key.pem
 
 step "what root alone may read: another user is told so, and gets no refusal"
-((EUID == 0)) || skip "only root can become another user"
-folder=$scratch
-while [[ $folder == */*/* ]]; do
-    chmod o+x "$folder"
-    folder=$(dirname "$folder")
-done
-as_nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+use_nobody
 folder=$build_folder/certs-local/20240101-1200
 chmod 700 "$folder"
 hint="Permission denied; run"
