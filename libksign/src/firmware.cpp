@@ -2,9 +2,9 @@
 
 #include "file.hpp"
 #include "kernel_certificate.hpp"
+#include "little_endian.hpp"
 
 #include <algorithm>
-#include <cstdint>
 #include <cstring>
 #include <string_view>
 
@@ -25,14 +25,6 @@ std::vector<std::byte> read(const std::filesystem::path& file, std::size_t skip)
     std::vector<std::byte> bytes = read_small_file(file, largest_variable);
     bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(std::min(skip, bytes.size())));
     return bytes;
-}
-
-std::uint32_t little_endian_32(Bytes bytes) {
-    std::uint32_t value = 0;
-    for (std::size_t index = 0; index < 4; ++index) {
-        value |= std::to_integer<std::uint32_t>(bytes[index]) << (8U * index);
-    }
-    return value;
 }
 
 } // namespace
@@ -104,9 +96,12 @@ bool for_each_signature(Bytes bytes, const std::function<void(const Guid&, Bytes
         }
         Guid type{};
         std::memcpy(type.data(), bytes.data(), type.size());
-        const std::size_t size = little_endian_32(bytes.subspan(16));
-        const std::size_t header = little_endian_32(bytes.subspan(20));
-        const std::size_t entry = little_endian_32(bytes.subspan(24));
+        const auto number = [bytes](std::size_t at) {
+            return static_cast<std::size_t>(from_little_endian(bytes.subspan(at, 4)));
+        };
+        const std::size_t size = number(16);
+        const std::size_t header = number(20);
+        const std::size_t entry = number(24);
         if (size < list_header || size > bytes.size() || header > size - list_header || entry <= owner) {
             return false;
         }
