@@ -5,6 +5,7 @@
 
 #include <ksign/audit.hpp>
 #include <ksign/error.hpp>
+#include <ksign/installed_initramfs.hpp>
 #include <ksign/kernel.hpp>
 #include <ksign/shell.hpp>
 

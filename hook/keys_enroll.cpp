@@ -8,7 +8,7 @@
 #include <ksign/key_store.hpp>
 #include <ksign/mok.hpp>
 #include <ksign/running_kernel.hpp>
-#include <ksign/signer.hpp>
+#include <ksign/token.hpp>
 
 #include <algorithm>
 #include <iostream>

@@ -141,7 +141,7 @@ std::string kernel_object(const JudgeChoice& choice) {
     std::vector<std::string> trusted;
     for (const TrustEntry& entry : keys.entries) {
         const auto& unusable = judge.unusable_keys();
-        const auto found = std::ranges::find_if(unusable, [&entry](const Judge::UnusableKey& other) {
+        const auto found = std::ranges::find_if(unusable, [&entry](const UnusableKey& other) {
             return other.entry.keyring == entry.keyring &&
                    other.entry.certificate.fingerprint() == entry.certificate.fingerprint();
         });

@@ -15,6 +15,7 @@
 
 #include <ksign/audit.hpp>
 #include <ksign/error.hpp>
+#include <ksign/module.hpp>
 #include <ksign/sign.hpp>
 #include <ksign/signer.hpp>
 #include <ksign/verdict.hpp>

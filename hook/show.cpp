@@ -3,7 +3,7 @@
 #include "report.hpp"
 #include "targets.hpp"
 
-#include <ksign/sign.hpp>
+#include <ksign/module.hpp>
 
 namespace ksign::hook {
 namespace {

@@ -6,6 +6,7 @@
 #include <ksign/error.hpp>
 #include <ksign/kernel.hpp>
 #include <ksign/sign.hpp>
+#include <ksign/token.hpp>
 
 #include <getopt.h>
 

@@ -1,7 +1,7 @@
 // Finds in a kernel proper, as it streams by, what certs/system_certificates.S and its kin put there.
 #pragma once
 
-#include <ksign/trust.hpp>
+#include <ksign/kernel_certificate.hpp>
 
 #include <cstddef>
 #include <cstdint>

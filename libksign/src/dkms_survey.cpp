@@ -6,9 +6,9 @@
 #include <ksign/kernel.hpp>
 #include <ksign/key_folder.hpp>
 #include <ksign/key_store.hpp>
+#include <ksign/module.hpp>
 #include <ksign/shell.hpp>
-#include <ksign/sign.hpp>
-#include <ksign/signer.hpp>
+#include <ksign/token.hpp>
 
 #include <unistd.h>
 

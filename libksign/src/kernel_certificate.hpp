@@ -5,7 +5,7 @@
 #include "openssl.hpp"
 
 #include <ksign/hash.hpp>
-#include <ksign/trust.hpp>
+#include <ksign/kernel_certificate.hpp>
 
 #include <cstddef>
 #include <cstdint>

@@ -6,7 +6,7 @@
 #include "key_generation.hpp"
 
 #include <ksign/error.hpp>
-#include <ksign/signer.hpp>
+#include <ksign/token.hpp>
 
 #include <openssl/asn1.h>
 #include <sys/stat.h>

@@ -3,8 +3,8 @@
 
 #include "kernel_crypto.hpp"
 
+#include <ksign/kernel_facts.hpp>
 #include <ksign/trust.hpp>
-#include <ksign/verdict.hpp>
 
 #include <functional>
 #include <optional>
@@ -28,7 +28,7 @@ class Keyrings {
     [[nodiscard]] const KeyList& platform() const noexcept { return platform_; }
     /// The revocation list.
     [[nodiscard]] const KeyList& revoked() const noexcept { return revoked_; }
-    [[nodiscard]] const std::vector<Judge::UnusableKey>& unusable() const noexcept { return unusable_; }
+    [[nodiscard]] const std::vector<UnusableKey>& unusable() const noexcept { return unusable_; }
     /// Whether a certificate is revoked by its hash (is_hash_blacklisted()).
     [[nodiscard]] bool is_revoked_by_hash(const KernelCertificate& certificate) const;
     /// Whether the firmware revokes it by its hash, in an entry as UEFI has it.
@@ -42,7 +42,7 @@ class Keyrings {
     KeyList secondary_;
     KeyList platform_;
     KeyList revoked_;
-    std::vector<Judge::UnusableKey> unusable_;
+    std::vector<UnusableKey> unusable_;
 };
 
 /// The keys of a list that have an identifier as their first or second one (find_asymmetric_key() with one).

@@ -4,7 +4,7 @@
 #include "container.hpp"
 #include "module_signature.hpp"
 
-#include <ksign/sign.hpp>
+#include <ksign/module.hpp>
 
 namespace ksign {
 

@@ -9,7 +9,7 @@
 #include "key_kind.hpp"
 
 #include <ksign/error.hpp>
-#include <ksign/signer.hpp>
+#include <ksign/token.hpp>
 
 #include <openssl/x509v3.h>
 

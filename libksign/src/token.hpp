@@ -4,7 +4,7 @@
 #include "openssl.hpp"
 
 #include <ksign/secret.hpp>
-#include <ksign/signer.hpp>
+#include <ksign/token.hpp>
 
 #include <memory>
 #include <optional>

@@ -108,10 +108,6 @@ std::string_view overlooked(int error) {
     }
 }
 
-bool mentions(std::string_view text, std::string_view part) {
-    return text.find(part) != std::string_view::npos;
-}
-
 /// "certs: Reference revocation list for all keyrings".
 constexpr KernelVersion first_to_revoke_for_all{6, 6};
 
@@ -142,10 +138,6 @@ std::string_view answer_name(Answer answer) noexcept {
         return "unknown";
     }
     return "";
-}
-
-bool trusts_platform_keys(const KernelFacts& facts) {
-    return mentions(facts.banner, "(debian-kernel@lists.debian.org)");
 }
 
 struct Judge::Parts {
@@ -467,7 +459,7 @@ class Trial {
     [[nodiscard]] std::optional<Doubt> why_not_known(const Pkcs7Signer& signer) const {
         const auto is_signer = [&signer](const TrustEntry& entry) { return has_id(entry.certificate, signer.id); };
         if (std::ranges::any_of(parts_.keyrings.unusable(),
-                                [&](const Judge::UnusableKey& key) { return is_signer(key.entry); })) {
+                                [&](const UnusableKey& key) { return is_signer(key.entry); })) {
             return std::nullopt;
         }
         const std::string open =
@@ -487,7 +479,7 @@ class Trial {
     /// For ENOKEY.
     [[nodiscard]] std::string why_no_key(const Pkcs7Signer& signer) const {
         const std::string who = who_signed(signer);
-        for (const Judge::UnusableKey& unusable : parts_.keyrings.unusable()) {
+        for (const UnusableKey& unusable : parts_.keyrings.unusable()) {
             if (has_id(unusable.entry.certificate, signer.id)) {
                 return "signed by " + who + ", whose certificate (" + unusable.entry.origin +
                        ") this kernel does not take: " + unusable.reason;
@@ -660,7 +652,7 @@ Verdict Judge::judge_bytes(std::span<const std::byte> module, const std::filesys
     return Trial(*parts_, InputFile::of_bytes(module, name), max_payload).run();
 }
 
-const std::vector<Judge::UnusableKey>& Judge::unusable_keys() const noexcept {
+const std::vector<UnusableKey>& Judge::unusable_keys() const noexcept {
     return parts_->keyrings.unusable();
 }
 

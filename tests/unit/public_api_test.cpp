@@ -6,6 +6,7 @@
 #include <ksign/kernel_config.hpp>
 #include <ksign/kernel_image.hpp>
 #include <ksign/key_store.hpp>
+#include <ksign/module.hpp>
 #include <ksign/secret.hpp>
 #include <ksign/sign.hpp>
 #include <ksign/signature.hpp>

@@ -1,3 +1,4 @@
+#include <ksign/module.hpp>
 #include <ksign/sign.hpp>
 
 #include "bytes.hpp"

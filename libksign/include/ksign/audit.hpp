@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ksign/export.hpp>
+#include <ksign/installed_initramfs.hpp>
 #include <ksign/kernel.hpp>
 #include <ksign/running_kernel.hpp>
 #include <ksign/verdict.hpp>
@@ -22,15 +23,6 @@ struct AuditOptions {
     std::uint64_t max_payload = usual_max_payload;
     std::optional<std::filesystem::path> initramfs; ///< Nothing: looked for; see find_initramfs().
 };
-
-/// The initramfs of an installed kernel: boot/initrd.img-RELEASE (initramfs-tools), boot/initramfs-RELEASE.img
-/// (dracut), initrd in its modules' folder, or boot/initramfs-PKGBASE.img (mkinitcpio). Nothing if there is none.
-[[nodiscard]] KSIGN_EXPORT std::optional<std::filesystem::path> find_initramfs(const Kernel& kernel);
-
-/// The command that makes a kernel's initramfs anew, by words, run by chroot below another root: that of
-/// update-initramfs, mkinitcpio or dracut, whichever its system has. Nothing if it has none of them.
-[[nodiscard]] KSIGN_EXPORT std::optional<std::vector<std::string>>
-initramfs_command(const Kernel& kernel, const std::filesystem::path& initramfs);
 
 /// A module that was asked for, and that an initramfs holds.
 struct PackedModule {

@@ -3,6 +3,7 @@
 
 #include <ksign/export.hpp>
 
+#include <cstdint>
 #include <string_view>
 
 namespace ksign {
@@ -21,5 +22,8 @@ struct LevelRange {
 };
 
 [[nodiscard]] KSIGN_EXPORT LevelRange container_levels(ContainerKind kind) noexcept;
+
+/// How large a module may be, decompressed: what stops decompression bombs. 1 GiB.
+inline constexpr std::uint64_t usual_max_payload = std::uint64_t{1} << 30U;
 
 } // namespace ksign

@@ -1,4 +1,4 @@
-// What is done with one module file: sign it, strip it, show what it carries.
+// What is done with module files: sign them, attach a signature, strip them.
 #pragma once
 
 #include <ksign/container.hpp>
@@ -31,9 +31,6 @@ struct CompressionLevels {
                                              : 0;
     }
 };
-
-/// How large a module may be, decompressed: what stops decompression bombs. 1 GiB.
-inline constexpr std::uint64_t usual_max_payload = std::uint64_t{1} << 30U;
 
 /// How modules are read and written.
 struct FileOptions {
@@ -106,19 +103,5 @@ KSIGN_EXPORT SignResult attach_signature(const std::filesystem::path& module, st
 /// Takes all signatures off a module; every other byte of it stays. Returns how many there were; with none, the file
 /// is not touched. Throws Error.
 KSIGN_EXPORT std::size_t strip_signatures(const std::filesystem::path& module, const FileOptions& options);
-
-/// What a module file is.
-struct ModuleDescription {
-    ContainerKind container{};
-    std::string
-        load_obstacle; ///< Why a kernel or kmod would not read the container ("xz with CRC64, …"); usually empty.
-    std::uint64_t file_size = 0;                  ///< Bytes.
-    std::uint64_t payload_size = 0;               ///< Bytes of the ELF file in it, no signature.
-    std::vector<SignatureDescription> signatures; ///< The last one, which the kernel checks, first.
-};
-
-/// Reads what a module is and who signed it. Needs no key. Throws Error.
-[[nodiscard]] KSIGN_EXPORT ModuleDescription describe_module(const std::filesystem::path& module,
-                                                             std::uint64_t max_payload = usual_max_payload);
 
 } // namespace ksign

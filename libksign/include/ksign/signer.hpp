@@ -21,12 +21,6 @@ enum class KeyType {
 /// "RSA", "ECDSA", "ML-DSA".
 [[nodiscard]] KSIGN_EXPORT std::string_view key_type_name(KeyType type) noexcept;
 
-/// Whether a key or certificate is named by a `pkcs11:` URI and not by a file.
-[[nodiscard]] KSIGN_EXPORT bool is_token_uri(std::string_view name);
-
-/// A path or URI of a key or certificate as it may be shown: without the PIN that a URI may carry (pin-value).
-[[nodiscard]] KSIGN_EXPORT std::string displayed_key(std::string_view name);
-
 /// Where a key and its certificate are.
 struct SignerSource {
     std::string key;                   ///< A PEM file, or a `pkcs11:` URI (RFC 7512).

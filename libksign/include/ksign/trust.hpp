@@ -3,49 +3,16 @@
 
 #include <ksign/export.hpp>
 #include <ksign/kernel.hpp>
+#include <ksign/kernel_certificate.hpp>
 #include <ksign/kernel_config.hpp>
 
 #include <cstddef>
-#include <filesystem>
-#include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace ksign {
-
-/// A certificate as a kernel sees it. Copies share it.
-class KSIGN_EXPORT KernelCertificate {
-  public:
-    /// Of bytes that are one certificate in DER. Throws Error (certificate).
-    [[nodiscard]] static KernelCertificate parse(std::span<const std::byte> der, const std::string& subject);
-    /// Those of a file: DER (one or several after each other), or PEM. At least one. Throws Error (system,
-    /// certificate).
-    [[nodiscard]] static std::vector<KernelCertificate> load(const std::filesystem::path& file);
-
-    /// The subject's common name, or its whole subject if it has none.
-    [[nodiscard]] const std::string& name() const noexcept;
-    /// The issuer's common name, which modinfo shows as the signer.
-    [[nodiscard]] const std::string& issuer() const noexcept;
-    /// "0A:1B:…", as modinfo's sig_key.
-    [[nodiscard]] const std::string& serial() const noexcept;
-    /// The subject key identifier, "0A:1B:…"; empty if it has none.
-    [[nodiscard]] const std::string& key_id() const noexcept;
-    /// "RSA-4096", "ECDSA P-384".
-    [[nodiscard]] const std::string& key_description() const noexcept;
-    /// SHA-256 of the certificate, in lower case without colons.
-    [[nodiscard]] const std::string& fingerprint() const noexcept;
-
-    struct Parts;
-    /// For libksign itself.
-    [[nodiscard]] const Parts& parts() const noexcept { return *parts_; }
-
-  private:
-    explicit KernelCertificate(std::shared_ptr<const Parts> parts) noexcept;
-    std::shared_ptr<const Parts> parts_;
-};
 
 /// The kernel's keyrings, as far as they decide about modules (certs/system_keyring.c, certs/blacklist.c).
 enum class Keyring {
@@ -64,6 +31,12 @@ struct TrustEntry {
     KernelCertificate certificate;
     Keyring keyring{};
     std::string origin; ///< For people: "built into /boot/vmlinuz-6.12.1".
+};
+
+/// A certificate that was given to a kernel, and that it does not take.
+struct UnusableKey {
+    TrustEntry entry;
+    std::string reason;
 };
 
 /// What a kernel's keyrings hold.

@@ -4,9 +4,7 @@
 #include <ksign/container.hpp>
 #include <ksign/error.hpp>
 #include <ksign/export.hpp>
-#include <ksign/hash.hpp>
-#include <ksign/kernel_config.hpp>
-#include <ksign/sign.hpp>
+#include <ksign/kernel_facts.hpp>
 #include <ksign/trust.hpp>
 
 #include <cstddef>
@@ -21,35 +19,6 @@
 #include <vector>
 
 namespace ksign {
-
-enum class Lockdown { none, integrity, confidentiality };
-
-/// How a module gets into the kernel.
-enum class LoadMethod {
-    modprobe, ///< As kmod does it: by the kernel's decompressor where it has the container's, else decompressed before.
-    kernel,   ///< By the kernel's decompressor: finit_module() with MODULE_INIT_COMPRESSED_FILE.
-    plain,    ///< The file's bytes as they are: insmod of old, init_module().
-};
-
-/// What is known of a kernel.
-struct KernelFacts {
-    std::string release;                ///< "6.12.1-arch1"; empty: not known, and taken for a new one.
-    std::string banner;                 ///< Of its image; says whose kernel it is.
-    std::optional<KernelConfig> config; ///< Nothing: not known, and taken to have all that it may.
-    bool enforced = true;               ///< module.sig_enforce=1
-    Lockdown lockdown = Lockdown::none;
-    LoadMethod method = LoadMethod::modprobe;
-    bool kmod_decompresses = false; ///< Whatever the kernel can, as kmod before 31 does: kmod_decompresses_itself().
-    std::string signing_command =
-        "ksign sign --key KEY --certificate CERTIFICATE"; ///< For remedies; a path follows it.
-    /// The key that signing_command takes, if this kernel does not trust it ("certs-local of kernel 6.12.1"): that
-    /// command is no remedy then. Empty: it does, or nothing is known.
-    std::string untrusted_signing_key = {};
-};
-
-/// Whether a kernel looks for a module's key in .platform too: mainline does not. Debian's do, by the patch
-/// features/all/db-mok-keyring "KEYS: Make use of platform keyring for module signature verify"; the banner tells them.
-[[nodiscard]] KSIGN_EXPORT bool trusts_platform_keys(const KernelFacts& facts);
 
 enum class Answer {
     loads,
@@ -99,11 +68,6 @@ class KSIGN_EXPORT Judge {
     [[nodiscard]] Verdict judge_bytes(std::span<const std::byte> module, const std::filesystem::path& name,
                                       std::uint64_t max_payload = usual_max_payload) const;
 
-    /// A certificate that was given to the kernel, and that it does not take.
-    struct UnusableKey {
-        TrustEntry entry;
-        std::string reason;
-    };
     [[nodiscard]] const std::vector<UnusableKey>& unusable_keys() const noexcept;
     [[nodiscard]] const KernelFacts& facts() const noexcept;
 
