@@ -58,13 +58,13 @@ trust_own_key() {
 
 # configure_kernel LABEL SOURCE BUILD
 configure_kernel() {
-    local label=$1 source=$2 build=$3 key line
+    local label=$1 source=$2 build=$3 folder=(-C "$2") key line
     for key in $(trusted_keys_of "$label"); do
         cat "$keys/$key.pem"
     done >"$build/others.pem"
     configuration_of "$label" "$build" >"$build/wanted.config"
-    make -s -C "$source" O="$build" ARCH="$(machine_of "$label")" KCONFIG_ALLCONFIG="$build/wanted.config" allnoconfig ||
-        return 1
+    [[ $build == "$source" ]] || folder+=(O="$build")
+    make -s "${folder[@]}" ARCH="$(machine_of "$label")" KCONFIG_ALLCONFIG="$build/wanted.config" allnoconfig || return 1
     # A second kernel's folder is a copy of the first one's.
     rm -rf "$build/certs-local"
     trust_own_key "$label" "$build" || return 1
@@ -145,23 +145,36 @@ prune() {
     rm "$source/unpacked"
 }
 
+# use_compiler_cache: for what is started after it. tests/packages/abk.sh has the same source built by makepkg, with another
+# configuration: most objects come out alike. ccache knows them by what the preprocessor prints, with its paths: both build in
+# the source's own folder.
+use_compiler_cache() {
+    command -v ccache >/dev/null || return 0
+    export CCACHE_DIR=$cache/ccache CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=include_file_ctime PATH=/usr/lib/ccache:$PATH
+    mkdir -p "$CCACHE_DIR"
+}
+
 # built_kernels LABEL…: builds those of one source that are not there yet. A second one starts from a copy of the first,
 # so that only what differs is compiled.
 built_kernels() {
     local set source label build first="" made=()
     set=$(set_of "$1")
     source=$cache/$set-$(version_of "$set")
+    if [[ $1 == 6.1 ]]; then
+        source=$(build_folder 6.1)
+        use_compiler_cache
+    fi
     for label in "$@"; do
         build=$(build_folder "$label")
         [[ ! -e $build/complete ]] || continue
+        rm -rf "$cache/kernel-$label-"[0-9]*
+        mkdir -p "$(dirname "$build")"
         if [[ ! -e $source/unpacked ]]; then
             rm -rf "$cache/$set"-*
             unpack_source "$set" "$source"
         fi
         echo "building $label ($(packages_of "$set"))"
-        rm -rf "$cache/kernel-$label-"[0-9]*
-        mkdir -p "$(dirname "$build")"
-        if [[ -n $first ]]; then cp -a "$first" "$build"; else mkdir "$build"; fi
+        if [[ -n $first ]]; then cp -a "$first" "$build"; else mkdir -p "$build"; fi
         # Where the exit status is looked at, errexit is off: each step says itself whether it went well.
         if ! { build_kernel "$label" "$source" "$build" && build_probe "$label" "$build"; } >"$build.log" 2>&1; then
             tail -n 40 "$build.log"

@@ -58,7 +58,8 @@ make_root() {
     printf '[options]\nArchitecture = auto\nSigLevel = Never\nLocalFileSigLevel = Never\n' >"$abk_root/etc/pacman.conf"
     mkdir -p "$abk_root/ccache"
     [[ ! -d ${abk_ccache-} ]] || mount --bind "$abk_ccache" "$abk_root/ccache"
-    # A kernel compiled with what tests/kernel takes, too, is built in less time; kconfig and Makefiles are not changed.
+    # A kernel compiled as tests/kernel compiles it is built in less time, and most of it is in the cache of compilers that
+    # both use; kconfig and Makefiles are not changed.
     {
         printf 'MAKEFLAGS="-j%s KCFLAGS=-w\\ -O1 CFLAGS_signal.o=-Os"\n' "$(nproc)"
         echo 'export CCACHE_DIR=/ccache CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=include_file_ctime'
@@ -772,7 +773,7 @@ if [[ ${1-} == --play ]]; then
 fi
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ksign-tests/kernel
-abk_ccache=${XDG_CACHE_HOME:-$HOME/.cache}/ksign-tests/abk-ccache
+abk_ccache=$cache/ccache
 if command -v ccache >/dev/null; then mkdir -p "$abk_ccache"; fi
 unshare --mount --propagation private sleep infinity &
 abk_holder=$!
