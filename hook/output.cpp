@@ -34,11 +34,24 @@ std::size_t utf8_length(std::string_view text) {
     return overlong_or_surrogate ? 0 : length;
 }
 
-/// U+0000 to U+001F, U+007F to U+009F: what a terminal obeys. Those beyond ASCII are C2 80 to C2 9F in UTF-8.
+/// The code point of one whole character in UTF-8.
+unsigned code_point(std::string_view character) {
+    const auto first = static_cast<unsigned char>(character.front());
+    // Its own bits are those after the ones that tell the length.
+    unsigned value = character.size() == 1 ? first : first & (0x7fU >> character.size());
+    for (const char byte : character.substr(1)) {
+        value = value << 6U | (static_cast<unsigned char>(byte) & 0x3fU);
+    }
+    return value;
+}
+
+/// What a terminal obeys and does not show: control characters, separators of lines, and what turns the direction of
+/// text, by which a name can look like another (Unicode's Bidi_Control).
 bool is_control(std::string_view character) {
-    const auto last = static_cast<unsigned char>(character.back());
-    return character.size() == 1 ? last < 0x20 || last == 0x7f
-                                 : character.size() == 2 && character.front() == '\xc2' && last < 0xa0;
+    const unsigned code = code_point(character);
+    const auto between = [code](unsigned lowest, unsigned highest) { return lowest <= code && code <= highest; };
+    return code < 0x20 || between(0x7f, 0x9f) || code == 0x61c || between(0x200e, 0x200f) || between(0x2028, 0x202e) ||
+           between(0x2066, 0x2069);
 }
 
 } // namespace
@@ -83,7 +96,8 @@ std::string json_string(std::string_view text) {
         } else if (character == '"' || character == '\\') {
             quoted += {'\\', character};
         } else if (is_control(text.substr(0, length))) {
-            quoted += "\\u00" + hexadecimal(static_cast<unsigned char>(text[length - 1]));
+            const unsigned code = code_point(text.substr(0, length));
+            quoted += "\\u" + hexadecimal(code >> 8U) + hexadecimal(code);
         } else {
             quoted += text.substr(0, length);
         }

@@ -3,8 +3,8 @@
 // - stdout has results, one line a module, or one JSON document with --json. Nothing else ever goes there.
 // - stderr has diagnostics: "ksign: PATH: what failed: why", and where a person can act on it, "  hint: what to do".
 // - No PIN: a pkcs11: URI is shown by displayed_key(), and what repeats an argument has its PIN taken out.
-// - A line is whole or absent: control characters in names, and bytes that are not UTF-8, are written as \xNN, so
-//   that no name can forge a line.
+// - A line is whole or absent: control characters in names, those of Unicode for the direction of text too, and bytes
+//   that are not UTF-8, are written as \xNN, so that no name can forge a line.
 // - JSON is one object with "schema", which grows only by new fields, and "modules", an array in the order of the
 //   arguments. A module that failed is in it, with "error". Names that are not UTF-8 have U+FFFD for what is not.
 // - What a kernel would refuse is a result, not a diagnostic: its line says so on stdout, and the exit code is 1. What

@@ -135,9 +135,10 @@ said tree/broken.ko "not an ELF file" ""
 
 step "names that break lines, quotes and encodings"
 rm -rf tree
-# é and a smiling face; a byte that is no UTF-8; what JSON has to escape; a colour.
+# é and a smiling face; a byte that is no UTF-8; what JSON has to escape; a colour; text from right to left.
 names=($'with space.ko' $'quote".ko' $'back\\slash.ko' $'new\nline.ko' $'tab\t.ko' $'\xc3\xa9\xf0\x9f\x98\x80.ko' $'bad\xff\xc3.ko'
-    $'\x1b[31mred.ko' $'\xc2\x9b31mred.ko' $'next\xc2\x85line.ko' $'byte\x9b31mred.ko' $'surrogate\xed\xa0\x80.ko' $'{"a": [1]}.ko' $'%s%n.ko' $'\x7f.ko' "a'b.ko")
+    $'\x1b[31mred.ko' $'\xc2\x9b31mred.ko' $'next\xc2\x85line.ko' $'byte\x9b31mred.ko' $'surrogate\xed\xa0\x80.ko' $'{"a": [1]}.ko' $'%s%n.ko' $'\x7f.ko' "a'b.ko"
+    $'turned\xe2\x80\xaeok.ko' $'line\xe2\x80\xa8two.ko')
 for name in "${names[@]}"; do
     new_module "tree/$name"
 done
@@ -146,9 +147,10 @@ for command in "sign ${signing[*]}" show strip; do
     # shellcheck disable=SC2086 # words
     expect_exit 0 ksign $command --json tree
     expect_json 'len(d["modules"])' ${#names[@]}
-    ! LC_ALL=C grep -qP '\xc2[\x80-\x9f]|[\x00-\x09\x0b-\x1f\x7f]' "$out" || fail "control characters in JSON: $(cat -v "$out")"
+    ! LC_ALL=C grep -qP '\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|[\x00-\x09\x0b-\x1f\x7f]' "$out" || fail "control characters in JSON: $(cat -v "$out")"
     for name in 'with space.ko' 'quote".ko' 'back\\slash.ko' 'new\nline.ko' 'tab\t.ko' '\u00e9\U0001f600.ko' 'bad\ufffd\ufffd.ko' \
-        '\x1b[31mred.ko' '\x9b31mred.ko' 'next\x85line.ko' 'byte\ufffd31mred.ko' '{"a": [1]}.ko' '%s%n.ko' '\x7f.ko' "a\\'b.ko"; do
+        '\x1b[31mred.ko' '\x9b31mred.ko' 'next\x85line.ko' 'byte\ufffd31mred.ko' '{"a": [1]}.ko' '%s%n.ko' '\x7f.ko' "a\\'b.ko" \
+        'turned\u202eok.ko' 'line\u2028two.ko'; do
         expect_json "sum(m['path'] == 'tree/' + '$name' for m in d['modules'])" 1
     done
 done
@@ -156,7 +158,8 @@ expect_exit 0 ksign sign "${signing[@]}" tree
 [[ $(wc -l <"$out") == "${#names[@]}" ]] || fail "a name has broken a line: $(<"$out")"
 expect_in "$out" 'tree/new\x0aline.ko: signed ('
 expect_in "$out" 'tree/\x1b[31mred.ko: signed ('
-for name in '\xc2\x9b31mred' 'next\xc2\x85line' 'byte\x9b31mred' 'bad\xff\xc3' 'surrogate\xed\xa0\x80' $'\xc3\xa9\xf0\x9f\x98\x80'; do
+for name in '\xc2\x9b31mred' 'next\xc2\x85line' 'byte\x9b31mred' 'bad\xff\xc3' 'surrogate\xed\xa0\x80' $'\xc3\xa9\xf0\x9f\x98\x80' \
+    'turned\xe2\x80\xaeok' 'line\xe2\x80\xa8two'; do
     expect_in "$out" "tree/$name.ko: signed ("
 done
 for name in "${names[@]}"; do
