@@ -21,6 +21,9 @@ using Bytes = std::span<const std::byte>;
 constexpr std::size_t header_size = 110;   // of "newc": 6 of magic, 13 fields of 8 hexadecimal digits
 constexpr std::size_t longest_name = 4096; // PATH_MAX, as init/initramfs.c has it
 constexpr std::uint64_t largest_module = std::uint64_t{256} << 20U;
+// The .xz file format, 2.1.1.2: stream flags; dec_stream_header() of lib/xz takes no greater identifier.
+constexpr std::size_t xz_check_offset = 7;
+constexpr std::byte xz_check_crc32{1};
 // These two bound the time, not the memory.
 constexpr std::uint64_t largest_initramfs = std::uint64_t{8} << 30U;
 constexpr std::size_t most_compressed_parts = 4096;
@@ -252,7 +255,15 @@ class Reader {
             // decompress_method() (lib/decompress.c) takes no skippable frame for zstd, though the codec does.
             if (codec_of(kind).recognizes(head) && (kind != ContainerKind::zstd || head[0] == std::byte{0x28})) {
                 std::uint64_t taken = 0;
-                static_cast<void>(codec_of(kind).decode({source, sink, subject_, nullptr, true, &taken}));
+                const LoadObstacle obstacle = codec_of(kind).decode({source, sink, subject_, nullptr, true, &taken});
+                // gunzip() (lib/decompress_inflate.c) skips no more of a header than what unpacks modules does; of xz,
+                // a filter that modules can't count on is one that distributions' kernels have.
+                if (kind == ContainerKind::gzip && !obstacle.empty()) {
+                    throw damaged(subject_, obstacle.reason);
+                }
+                if (kind == ContainerKind::xz && (head[xz_check_offset] & std::byte{0x0f}) > xz_check_crc32) {
+                    throw damaged(subject_, "xz with another check than CRC32, which the kernel does not read");
+                }
                 return taken;
             }
         }

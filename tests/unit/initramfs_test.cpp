@@ -108,6 +108,14 @@ TEST_CASE("what a kernel would not take of an initramfs", "[initramfs]") {
     // decompress_method() knows a frame with content only.
     CHECK(
         mentions(reason(joined({bytes_from({0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 7}), make_zstd(archive)})), "neither"));
+    // lib/xz reads CRC32 alone; xz(1) writes CRC64 unless told not to.
+    CHECK((modules_in(make_xz(archive, {.check = LZMA_CHECK_NONE})) == modules));
+    CHECK(mentions(reason(make_xz(archive, {.check = LZMA_CHECK_CRC64})), "another check than CRC32"));
+    // gunzip() skips a name only.
+    Bytes extra = make_gzip(archive);
+    extra[3] = std::byte{0x04};
+    extra.insert(extra.begin() + 10, {std::byte{1}, std::byte{0}, std::byte{7}});
+    CHECK(mentions(reason(extra), "does not skip"));
     // As much as there is time for.
     Bytes many;
     for (int round = 0; round < 5000; ++round) {
