@@ -175,8 +175,9 @@ class Audit {
             });
         } catch (const Error& error) {
             result_.initramfs_problem = error.what();
+            // What is too much for ksign need not be so for a kernel.
+            initramfs_unknown_ = error.is_denied() || error.code() == ErrorCode::limit;
             if (error.is_denied()) {
-                initramfs_denied_ = true;
                 doubt_remedy_ = run_as_root;
             }
         }
@@ -247,7 +248,7 @@ class Audit {
             "of the modules that are loaded now would not load again",
             "of the modules that are loaded now would not load again");
         const std::string unreadable_initramfs = "the initramfs can't be read: " + result_.initramfs_problem;
-        if (!result_.initramfs_problem.empty() && !initramfs_denied_) {
+        if (!result_.initramfs_problem.empty() && !initramfs_unknown_) {
             reasons.push_back(unreadable_initramfs);
         }
         // From here on, what is not known: it may be all right.
@@ -257,7 +258,7 @@ class Audit {
             "installed module is not known to load", "installed modules are not known to load");
         add(unknown_packed_, "module in the initramfs is not known to load",
             "modules in the initramfs are not known to load");
-        if (initramfs_denied_) {
+        if (initramfs_unknown_) {
             reasons.push_back(unreadable_initramfs);
         }
         result_.safe = reasons.empty();
@@ -288,7 +289,7 @@ class Audit {
     std::string rebuilding_;            ///< How the initramfs is made anew.
     std::size_t unreadable_ = 0;        ///< Installed modules that this user may not read.
     std::size_t unknown_packed_ = 0;    ///< Modules in the initramfs of which it is not known whether they load.
-    bool initramfs_denied_ = false;     ///< This user may not read it.
+    bool initramfs_unknown_ = false;    ///< It can't be read, and may be all right.
     std::string doubt_remedy_;          ///< How to learn what is not known; empty if nothing is.
     InstalledModules installed_;
     AuditResult result_;

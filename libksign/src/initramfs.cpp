@@ -1,11 +1,14 @@
 #include "initramfs.hpp"
 
 #include "container.hpp"
+#include "der.hpp"
 #include "lz4.hpp"
 #include "pe.hpp"
 
 #include <ksign/error.hpp>
 #include <ksign/kernel.hpp>
+
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -24,6 +27,9 @@ constexpr std::uint64_t largest_module = std::uint64_t{256} << 20U;
 // The .xz file format, 2.1.1.2: stream flags; dec_stream_header() of lib/xz takes no greater identifier.
 constexpr std::size_t xz_check_offset = 7;
 constexpr std::byte xz_check_crc32{1};
+// What else lib/decompress.c knows.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 3> unread_formats{
+    {{{"BZ", 2}, "bzip2"}, {{"\x5d\x00", 2}, "lzma"}, {{"\x89\x4c", 2}, "lzo"}}};
 // These two bound the time, not the memory.
 constexpr std::uint64_t largest_initramfs = std::uint64_t{8} << 30U;
 constexpr std::size_t most_compressed_parts = 4096;
@@ -123,8 +129,10 @@ class CpioReader {
         if (magic != "070701" && magic != "070702") {
             throw damaged(subject_, "its archive is no cpio archive of the form newc");
         }
+        constexpr std::size_t mode_field = 1;
         constexpr std::size_t size_field = 6;
         constexpr std::size_t name_field = 11;
+        is_file_ = (field(mode_field) & S_IFMT) == S_IFREG;
         content_size_ = field(size_field);
         const std::uint64_t name_size = field(name_field);
         if (name_size == 0 || name_size > longest_name) {
@@ -142,7 +150,8 @@ class CpioReader {
             state_ = State::between;
             return;
         }
-        if (content_size_ > 0 && has_module_name(name_)) {
+        // A link's content is where it leads.
+        if (content_size_ > 0 && is_file_ && has_module_name(name_)) {
             if (content_size_ > largest_module) {
                 throw Error(ErrorCode::limit, subject_, name_ + " in it has more than 256 MiB");
             }
@@ -158,6 +167,7 @@ class CpioReader {
     std::uint64_t position_ = 0;
     std::uint64_t left_ = 0;
     std::uint64_t content_size_ = 0;
+    bool is_file_ = false;
     std::size_t name_size_ = 0;
     std::string name_;
     std::vector<std::byte> collected_;
@@ -265,6 +275,12 @@ class Reader {
                     throw damaged(subject_, "xz with another check than CRC32, which the kernel does not read");
                 }
                 return taken;
+            }
+        }
+        for (const auto& [magic, name] : unread_formats) {
+            if (as_text(head).starts_with(magic)) {
+                throw Error(ErrorCode::limit, subject_,
+                            "is compressed with " + std::string(name) + ", which ksign does not unpack");
             }
         }
         throw damaged(subject_,

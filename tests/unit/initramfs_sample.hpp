@@ -13,11 +13,11 @@ namespace ksign::test {
 /// Names and contents.
 using CpioFiles = std::vector<std::pair<std::string, Bytes>>;
 
-inline Bytes make_cpio(const CpioFiles& files, const std::string& magic = "070701") {
+inline Bytes make_cpio(const CpioFiles& files, const std::string& magic = "070701", std::size_t mode = 0100644) {
     Bytes archive;
     const auto add = [&](const std::string& name, const Bytes& content) {
         std::string header = magic;
-        const std::size_t values[] = {1, 0100644, 0, 0, 1, 0, content.size(), 0, 0, 0, 0, name.size() + 1, 0};
+        const std::size_t values[] = {1, mode, 0, 0, 1, 0, content.size(), 0, 0, 0, 0, name.size() + 1, 0};
         for (const std::size_t value : values) {
             char text[9];
             std::snprintf(text, sizeof(text), "%08zX", value);

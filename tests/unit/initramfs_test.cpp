@@ -42,6 +42,10 @@ TEST_CASE("modules are found however an initramfs is packed", "[initramfs]") {
     const Bytes other = make_cpio({{"lib/modules/6.12.1/kernel/d.ko", random_bytes(99)}}, "070702");
     CHECK(modules_in(joined({main, other, make_zstd(main)})).size() == 7);
     CHECK(modules_in(make_cpio({})).empty());
+    // A link to a module is none (dracut packs weak-updates/ so).
+    const Bytes link =
+        make_cpio({{"lib/modules/6.12.1/weak-updates/a.ko", bytes_of("../extra/a.ko")}}, "070701", 0120777);
+    CHECK((modules_in(joined({main, link})) == modules));
     // In a unified kernel image.
     CHECK((modules_in(make_unified(joined({early, make_zstd(main)}), ".initrd")) == modules));
 }
@@ -116,6 +120,13 @@ TEST_CASE("what a kernel would not take of an initramfs", "[initramfs]") {
     extra[3] = std::byte{0x04};
     extra.insert(extra.begin() + 10, {std::byte{1}, std::byte{0}, std::byte{7}});
     CHECK(mentions(reason(extra), "does not skip"));
+    // What lib/decompress.c reads and ksign does not is not damaged.
+    for (const Bytes& start :
+         {bytes_of("BZh9"), bytes_from({0x5d, 0, 0, 0x80}), bytes_from({0x89, 0x4c, 0x5a, 0x4f})}) {
+        const Error error = error_of([&] { modules_in(joined({archive, start})); });
+        CHECK(error.code() == ErrorCode::limit);
+        CHECK(mentions(error.what(), "which ksign does not unpack"));
+    }
     // As much as there is time for.
     Bytes many;
     for (int round = 0; round < 5000; ++round) {
