@@ -54,8 +54,8 @@ bool is_number(Bytes bytes, std::size_t at, std::uint64_t wanted) {
 }
 
 /// The bytes that may be a certificate at the start of some: as x509_load_certificate_list() wants them, with a length
-/// of two bytes, and a sequence of a sequence, a sequence and a bit string. Looks only, so that it may be called for
-/// every byte of an image.
+/// of two bytes, and a sequence of a sequence, a sequence and a bit string, of definite lengths. Looks only, so that it
+/// may be called for every byte of an image.
 std::optional<Bytes> candidate_at(Bytes bytes) {
     const auto at = [&bytes](std::size_t index) { return std::to_integer<unsigned>(bytes[index]); };
     if (bytes.size() < 8 || at(0) != der_sequence || at(1) != 0x82 || at(4) != der_sequence) {
@@ -66,8 +66,8 @@ std::optional<Bytes> candidate_at(Bytes bytes) {
         return std::nullopt;
     }
     DerReader parts(bytes.subspan(4, size - 4));
-    const bool fits =
-        parts.next(der_sequence) && parts.next(der_sequence) && parts.next(der_bit_string) && parts.at_end();
+    const auto has_next = [&parts](unsigned tag) { return !parts.next_is_indefinite() && parts.next(tag); };
+    const bool fits = has_next(der_sequence) && has_next(der_sequence) && has_next(der_bit_string) && parts.at_end();
     return fits ? std::optional(bytes.first(size)) : std::nullopt;
 }
 

@@ -78,6 +78,10 @@ bool DerReader::next_is(unsigned tag) const noexcept {
     return !rest_.empty() && std::to_integer<unsigned>(rest_.front()) == tag;
 }
 
+bool DerReader::next_is_indefinite() const noexcept {
+    return rest_.size() > 1 && number_at(rest_, 1) == indefinite;
+}
+
 std::optional<DerElement> DerReader::next() noexcept {
     const auto element = read_element(rest_, 0);
     if (element) {

@@ -41,6 +41,8 @@ class DerReader {
     [[nodiscard]] bool at_end() const noexcept { return rest_.empty(); }
     /// Whether the next element has this tag.
     [[nodiscard]] bool next_is(unsigned tag) const noexcept;
+    /// Whether the next element's length is indefinite: then reading it goes through all that is in it.
+    [[nodiscard]] bool next_is_indefinite() const noexcept;
     /// The next element, whatever it is. Nothing if there is none, or it is malformed.
     [[nodiscard]] std::optional<DerElement> next() noexcept;
     /// The next element if it has this tag; else nothing, and it stays the next.
