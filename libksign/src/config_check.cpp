@@ -76,8 +76,9 @@ void check_basics(Check& check) {
     check.want_enabled(true, "MODULE_SIG", "the kernel checks signatures at all");
     check.want_enabled(true, "MODULE_SIG_ALL",
                        "the kernel's own modules are signed; unsigned ones are refused once it is enforced");
-    check.want_disabled("MODULE_SIG_FORCE",
-                        "leave it to the boot command line, module.sig_enforce=1, until all is known to work");
+    // No fix: what enforces now must not stop to without a word.
+    check.add(false, !check.config().enabled("MODULE_SIG_FORCE"), "MODULE_SIG_FORCE", "n",
+              "leave it to the boot command line, module.sig_enforce=1, until all is known to work");
     check.want_enabled(true, "SYSTEM_TRUSTED_KEYRING", "the kernel keeps the certificates that it trusts");
 }
 
@@ -102,17 +103,22 @@ void check_hash(Check& check) {
                   sha512_fix(check.config()));
         return;
     }
-    // certs/Kconfig from 7.0: MODULE_SIG_KEY_TYPE_ECDSA depends on !(MODULE_SIG_SHA256 || MODULE_SIG_SHA3_256).
+    // certs/Kconfig from 6.7: MODULE_SIG_KEY_TYPE_ECDSA depends on !(MODULE_SIG_SHA256 || MODULE_SIG_SHA3_256).
     const bool is_short = hash == HashAlgorithm::sha256 || hash == HashAlgorithm::sha3_256;
     const bool elliptic = check.config().enabled("MODULE_SIG_KEY_TYPE_ECDSA");
-    check.add(is_short && elliptic && check.since(7, 0), !is_short, option, "sha512",
-              is_short ? "at least as long as the P-384 keys that kernels make; from 7.0 ECDSA demands it"
+    check.add(is_short && elliptic && check.since(6, 7), !is_short, option, "sha512",
+              is_short ? "at least as long as the P-384 keys that kernels make; from 6.7 ECDSA demands it"
                        : "SHA-384, SHA-512, or from 6.7 their SHA-3 kin",
               sha512_fix(check.config()));
 }
 
 void check_key_type(Check& check) {
     const KernelConfig& config = check.config();
+    // certs/Kconfig has a choice of key types from 5.15, public_key.c ECDSA from 5.13.
+    if (!check.since(5, 15)) {
+        check.want_enabled(true, "CRYPTO_RSA", "built in: the kernel verifies what an RSA key signs");
+        return;
+    }
     const bool post_quantum = config.enabled("MODULE_SIG_KEY_TYPE_MLDSA_44") ||
                               config.enabled("MODULE_SIG_KEY_TYPE_MLDSA_65") ||
                               config.enabled("MODULE_SIG_KEY_TYPE_MLDSA_87");
@@ -133,6 +139,9 @@ void check_key_type(Check& check) {
 }
 
 void check_compression(Check& check) {
+    if (!check.since(5, 13)) {
+        return; // gzip or xz, for DKMS's modules alone to know of: nothing to advise
+    }
     const KernelConfig& config = check.config();
     const std::vector<std::string> kinds{"MODULE_COMPRESS_NONE", "MODULE_COMPRESS_GZIP", "MODULE_COMPRESS_XZ",
                                          "MODULE_COMPRESS_ZSTD"};

@@ -135,6 +135,13 @@ std::optional<VerifyObstacle> KernelConfig::why_not_verifiable(KeyType type, Has
     };
     const std::string other_key =
         "give this kernel an " + std::string(other_keys(type)) + " key; a module signed with this one would be refused";
+    // crypto/ecdsa.c came with 5.13.
+    if (type == KeyType::ecdsa && version_ && *version_ < KernelVersion{5, 13}) {
+        return VerifyObstacle{"this kernel can't verify ECDSA signatures: they came with Linux 5.13, and " +
+                                  path_.string() + " is of " + std::to_string(version_->major) + '.' +
+                                  std::to_string(version_->minor),
+                              "give this kernel an RSA key"};
+    }
     if (!enabled(key_option(type))) {
         return VerifyObstacle{lacks(key_type_name(type), key_option(type)), other_key};
     }
