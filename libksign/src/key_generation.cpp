@@ -235,7 +235,9 @@ void allow_code_signing(X509* certificate, const Profile& profile) {
     replace_extension(certificate, NID_ext_key_usage, usages.get(), critical == 1, profile);
 }
 
-/// What certs/system_keyring.c and restrict_link_by_ca() (crypto/asymmetric_keys/restrict.c) want of a CA.
+/// What certs/system_keyring.c and restrict_link_by_ca() (crypto/asymmetric_keys/restrict.c) want of a CA: with
+/// CONFIG_INTEGRITY_CA_MACHINE_KEYRING_MAX, one that does not sign data. Kernels ask for no usage where they verify
+/// modules.
 void make_authority(X509* certificate, const Profile& profile) {
     constexpr int digital_signature_bit = 0;
     constexpr int certificate_signing_bit = 5;
@@ -244,7 +246,7 @@ void make_authority(X509* certificate, const Profile& profile) {
     if (!usage) {
         usage.reset(ASN1_BIT_STRING_new());
     }
-    if (!constraints || !usage || ASN1_BIT_STRING_set_bit(usage.get(), digital_signature_bit, 1) != 1 ||
+    if (!constraints || !usage || ASN1_BIT_STRING_set_bit(usage.get(), digital_signature_bit, 0) != 1 ||
         ASN1_BIT_STRING_set_bit(usage.get(), certificate_signing_bit, 1) != 1) {
         throw certificate_failure(profile, "make it a CA's");
     }

@@ -413,12 +413,13 @@ TEST_CASE("code signing keeps the profile's word that the usage is critical", "[
     CHECK(is_critical(certificate_of(profile.request).get(), NID_ext_key_usage));
 }
 
-TEST_CASE("an authority may sign certificates", "[key_generation]") {
+// Else CONFIG_INTEGRITY_CA_MACHINE_KEYRING_MAX keeps it out of the machine keyring.
+TEST_CASE("an authority may sign certificates, and no data", "[key_generation]") {
     CertificateRequest request;
     request.authority = true;
     const CertificateHandle certificate = certificate_of(request);
     CHECK(X509_check_ca(certificate.get()) == 1);
-    CHECK(X509_get_key_usage(certificate.get()) == (KU_DIGITAL_SIGNATURE | KU_KEY_CERT_SIGN));
+    CHECK(X509_get_key_usage(certificate.get()) == KU_KEY_CERT_SIGN);
     for (const int nid : {NID_basic_constraints, NID_key_usage}) {
         CHECK(is_critical(certificate.get(), nid));
         CHECK(extensions_of_type(certificate.get(), nid) == 1);
@@ -432,7 +433,7 @@ TEST_CASE("an authority keeps what the profile says beside", "[key_generation]")
     profile.request.code_signing = true;
     const CertificateHandle certificate = certificate_of(profile.request);
     CHECK(X509_check_ca(certificate.get()) == 1);
-    CHECK(X509_get_key_usage(certificate.get()) == (KU_DIGITAL_SIGNATURE | KU_KEY_CERT_SIGN | KU_CRL_SIGN));
+    CHECK(X509_get_key_usage(certificate.get()) == (KU_KEY_CERT_SIGN | KU_CRL_SIGN));
     CHECK(X509_get0_subject_key_id(certificate.get()) != nullptr);
     CHECK(extended_usages(certificate.get()) == std::vector<std::string>{"codeSigning"});
     Profile bare(profile_with_name("CN = x\n"));
