@@ -4,6 +4,7 @@
 
 #include <ksign/error.hpp>
 #include <ksign/shell.hpp>
+#include <ksign/text_file.hpp>
 
 #include <sys/utsname.h>
 
@@ -11,8 +12,8 @@
 #include <array>
 #include <cerrno>
 #include <deque>
-#include <fstream>
 #include <map>
+#include <sstream>
 #include <utility>
 
 namespace ksign {
@@ -29,6 +30,16 @@ std::optional<std::string> stem_of_module(const std::filesystem::path& path) {
         }
     }
     return std::nullopt;
+}
+
+/// What a file of the root says, up to 16 MiB; empty if it can't be read: what asks has another way.
+std::string text_in_root(const std::filesystem::path& root, const std::filesystem::path& file) {
+    constexpr std::size_t limit = std::size_t{16} << 20U;
+    try {
+        return read_text_file(resolve_in_root(root, file), limit);
+    } catch (const Error&) {
+        return {};
+    }
 }
 
 Error folder_failure(const std::filesystem::path& folder, const std::error_code& why) {
@@ -133,9 +144,8 @@ std::optional<std::filesystem::path> Kernel::build_folder() const {
 }
 
 std::string Kernel::package_base() const {
-    std::ifstream file(resolve_in_root(root_, modules_folder_ / "pkgbase"));
-    std::string name;
-    std::getline(file, name);
+    const std::string text = text_in_root(root_, modules_folder_ / "pkgbase");
+    const std::string name = text.substr(0, text.find('\n'));
     return name.find('/') == std::string::npos ? name : std::string();
 }
 
@@ -156,7 +166,7 @@ std::optional<KernelConfig> Kernel::config() const {
 
 std::filesystem::path Kernel::module_file(std::string_view name) const {
     const std::string wanted = module_name(std::string(name));
-    std::ifstream dependencies(modules_folder_ / "modules.dep");
+    std::istringstream dependencies(text_in_root(root_, modules_folder_ / "modules.dep"));
     for (std::string line; std::getline(dependencies, line);) {
         const std::filesystem::path file = line.substr(0, line.find(':'));
         std::error_code ignored;
