@@ -531,6 +531,13 @@ abk_rebuilds() {
 
     echo "-- again; but not if the folder was changed"
     abk -y -r linux-eight
+    echo "-- twice, of one that was made before ksign's steps were there"
+    tar -C "$work" -xf "$builds/linux-eight-1.0-1.tar.xz"
+    sed -i '/ksign/d' "$work/linux-eight/PKGBUILD"
+    tar -C "$work" -cJf "$builds/linux-eight-1.0-1.tar.xz" linux-eight
+    rm -r "$work/linux-eight" "$builds/rebuild/linux-eight-1.0-1"
+    abk -y -r linux-eight
+    abk -y -r linux-eight
     echo "# mine" >>"$builds/rebuild/linux-eight-1.0-1/PKGBUILD"
     abk_fails -y -r linux-eight
     says "was changed since it was unpacked"
