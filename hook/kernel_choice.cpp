@@ -29,7 +29,7 @@ Value word_of(const Values& values, const char* name, const std::pair<const char
 }
 
 /// Reads the image that an option names, or the kernel's own. One that is found and that this user may not read leaves
-/// open what the kernel trusts.
+/// open what the kernel trusts; one of a form that is not known is as good as none.
 std::optional<KernelImage> image_of(const Values& values, const std::optional<Kernel>& kernel, TrustedKeys& keys) {
     if (const auto named = value_of(values, "image")) {
         return read_kernel_image(*named);
@@ -46,10 +46,11 @@ std::optional<KernelImage> image_of(const Values& values, const std::optional<Ke
     try {
         return read_kernel_image(*found);
     } catch (const Error& error) {
-        if (!error.is_denied()) {
+        if (error.is_denied()) {
+            keys.unread.emplace_back(error.what());
+        } else if (error.code() != ErrorCode::kernel) {
             throw;
         }
-        keys.unread.emplace_back(error.what());
         keys.notes.push_back(error.with_remedy());
         return std::nullopt;
     }
@@ -181,13 +182,17 @@ JudgeChoice choose_judge(const Values& values, const std::optional<Kernel>& kern
     } else if (kernel) {
         add_installed_certificates(keys, *kernel, facts.config);
     }
-    // What the firmware adds, and how it runs now, is known of the running kernel alone.
+    // How it runs now is known of the running kernel alone; the firmware has the same keys for each.
     const auto running = kernel ? read_running_kernel(kernel->root()) : std::nullopt;
-    if (running && running->release == kernel->release().text()) {
-        if (facts.banner.empty()) {
-            facts.banner = running->banner;
-        }
-        add_running_keyrings(keys, facts.config, kernel->root());
+    const bool is_running = running && running->release == kernel->release().text();
+    if (is_running && facts.banner.empty()) {
+        facts.banner = running->banner;
+    }
+    if (kernel) {
+        add_firmware_keys(keys, facts, kernel->root());
+    }
+    if (is_running) {
+        compare_with_loaded_keys(keys, kernel->root());
         if (!values.contains("lockdown")) {
             facts.lockdown = running->lockdown.value_or(Lockdown::none);
         }

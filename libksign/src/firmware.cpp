@@ -4,6 +4,8 @@
 #include "kernel_certificate.hpp"
 #include "little_endian.hpp"
 
+#include <ksign/error.hpp>
+
 #include <algorithm>
 #include <cstring>
 #include <string_view>
@@ -34,12 +36,19 @@ Firmware::Firmware(const std::filesystem::path& root)
 
 std::optional<std::vector<std::byte>> Firmware::variable(const std::string& name, const char* guid) const {
     // shim's table of MOK variables comes first (load_moklist_certs()).
-    if (guid == shim_guid && file_exists(mok_ / name)) {
-        return read(mok_ / name, 0);
-    }
     constexpr std::size_t attributes = 4; // efivarfs puts them before the content
-    return file_exists(variables_ / (name + guid)) ? std::optional(read(variables_ / (name + guid), attributes))
-                                                   : std::nullopt;
+    const std::filesystem::path copy = variables_ / (name + guid);
+    if (guid == shim_guid && file_exists(mok_ / name)) {
+        try {
+            return read(mok_ / name, 0);
+        } catch (const Error& error) {
+            // For root alone (drivers/firmware/efi/mokvar-table.c). Everyone may read what the firmware keeps of it.
+            if (!error.is_denied() || !file_exists(copy)) {
+                throw;
+            }
+        }
+    }
+    return file_exists(copy) ? std::optional(read(copy, attributes)) : std::nullopt;
 }
 
 bool Firmware::is_there() const {

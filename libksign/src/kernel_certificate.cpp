@@ -7,6 +7,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <array>
@@ -312,6 +313,8 @@ void fill_texts(KernelCertificate::Parts& parts) {
     Digest digest(HashAlgorithm::sha256);
     digest.update(parts.der);
     parts.fingerprint_text = lower_hex(digest.finish());
+    parts.signs_code = (X509_get_extension_flags(certificate) & EXFLAG_XKUSAGE) != 0 &&
+                       (X509_get_extended_key_usage(certificate) & XKU_CODE_SIGN) != 0;
     EVP_PKEY* key = X509_get0_pubkey(certificate);
     parts.key_bits = key == nullptr ? 0 : EVP_PKEY_get_bits(key);
     parts.key_text = key_text_of(parts);

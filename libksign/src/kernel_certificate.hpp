@@ -55,6 +55,7 @@ struct KernelCertificate::Parts {
     bool is_ca = false;              ///< KEY_EFLAG_CA
     bool signs_certificates = false; ///< KEY_EFLAG_KEYCERTSIGN
     bool signs_data = false;         ///< KEY_EFLAG_DIGITALSIG
+    bool signs_code = false;         ///< Of the extended key usage codeSigning.
     bool self_issued = false; ///< Subject and issuer are one, and so is the authority key identifier if there is one.
     bool self_signature_right =
         false; ///< Where self_issued: its key made its signature. True where OpenSSL can't tell.

@@ -59,6 +59,12 @@ void Keyrings::place(const TrustEntry& entry, const KernelFacts& facts) {
         refuse("the certificate is revoked");
         return;
     }
+    // check_codesign_eku_by_key() of SUSE's pkcs7_validate_trust_one().
+    if (entry.keyring != Keyring::revoked && facts.config && facts.config->enabled("CHECK_CODESIGN_EKU") &&
+        !entry.certificate.parts().signs_code) {
+        refuse("it lacks the extended key usage codeSigning, which this kernel wants (CONFIG_CHECK_CODESIGN_EKU)");
+        return;
+    }
     switch (entry.keyring) {
     case Keyring::builtin:
         secondary_.push_back(&entry);
@@ -76,7 +82,7 @@ void Keyrings::place(const TrustEntry& entry, const KernelFacts& facts) {
         if (lacks("INTEGRITY_PLATFORM_KEYRING")) {
             refuse("CONFIG_INTEGRITY_PLATFORM_KEYRING is not set");
         } else if (!trusts_platform_keys(facts)) {
-            refuse("it is in .platform, where mainline kernels do not look for the keys of modules");
+            refuse("it is in .platform, where this kernel does not look for the keys of modules");
         } else {
             platform_.push_back(&entry);
         }

@@ -11,8 +11,6 @@
 #include <ksign/error.hpp>
 #include <ksign/token.hpp>
 
-#include <openssl/x509v3.h>
-
 #include <algorithm>
 #include <optional>
 
@@ -139,7 +137,15 @@ class MokRules {
                 obstruct("shim has the kernel ignore the firmware's db (MokIgnoreDB)",
                          "enroll it as a machine owner key, or: mokutil --use-db");
             }
-        } else if (const SecureBoot state = firmware_.secure_boot(); state != SecureBoot::on) {
+            return;
+        }
+        if (!takes_machine_owner_keys(kernel_)) {
+            obstruct("this kernel looks at no machine owner keys: up to Linux 7.0 that takes CONFIG_IMA_ARCH_POLICY, "
+                     "which is not set in " +
+                         kernel_.config->path().string(),
+                     other_way);
+        }
+        if (const SecureBoot state = firmware_.secure_boot(); state != SecureBoot::on) {
             const std::string remedy = state == SecureBoot::not_validated
                                            ? "mokutil --enable-validation, reboot, and confirm it in MokManager"
                                        : state == SecureBoot::setup_mode
@@ -168,9 +174,8 @@ class MokRules {
     }
 
     void check_certificate() {
-        X509* const certificate = certificate_.parts().certificate.get();
         if (kernel_.config) {
-            const auto kind = kind_of_key(X509_get0_pubkey(certificate));
+            const auto kind = kind_of_key(X509_get0_pubkey(certificate_.parts().certificate.get()));
             const HashAlgorithm hash = kernel_.config->module_hash().value_or(HashAlgorithm::sha256);
             if (!kind) {
                 obstruct("its key, " + certificate_.key_description() +
@@ -182,9 +187,7 @@ class MokRules {
             }
         }
         // check_codesign_eku() of SUSE's kernels ("KEYS: CodeSigning EKU").
-        const bool signs_code = (X509_get_extension_flags(certificate) & EXFLAG_XKUSAGE) != 0 &&
-                                (X509_get_extended_key_usage(certificate) & XKU_CODE_SIGN) != 0;
-        if (has("CHECK_CODESIGN_EKU") && !signs_code) {
+        if (has("CHECK_CODESIGN_EKU") && !certificate_.parts().signs_code) {
             obstruct("this kernel wants the extended key usage codeSigning (CONFIG_CHECK_CODESIGN_EKU), which the "
                      "certificate does not have",
                      "make one that has it: ksign keys generate --code-signing");

@@ -97,21 +97,25 @@ std::vector<std::string> read_log(const std::filesystem::path& file) {
     return found;
 }
 
-class KeyringReader {
+class FirmwareReader {
   public:
-    KeyringReader(TrustedKeys& keys, const std::optional<KernelConfig>& config, const std::filesystem::path& root)
-        : keys_(keys), config_(config), root_(root), firmware_(root) {}
+    FirmwareReader(TrustedKeys& keys, const KernelFacts& kernel, const std::filesystem::path& root)
+        : keys_(keys), kernel_(kernel), firmware_(root) {}
 
+    /// load_uefi_certs().
     void read() {
-        if (firmware_.is_there()) {
-            read_firmware();
+        if (!firmware_.is_there()) {
+            return;
         }
-        compare_with_proc();
+        try {
+            read_lists();
+        } catch (const Error& error) {
+            note(error);
+        }
     }
 
   private:
-    /// load_uefi_certs().
-    void read_firmware() {
+    void read_lists() {
         if (!firmware_.variable("MokIgnoreDB", shim_guid)) {
             read_list("db", database_guid, "UEFI's db",
                       [this](const KernelCertificate& certificate, const std::string& origin) {
@@ -119,16 +123,20 @@ class KeyringReader {
                       });
         }
         read_revoked("dbx", database_guid, "UEFI's dbx");
-        if (const std::string_view why = why_not_secure(firmware_.secure_boot()); !why.empty()) {
+        std::string why(why_not_secure(firmware_.secure_boot()));
+        if (why.empty() && !takes_machine_owner_keys(kernel_)) {
+            why = "CONFIG_IMA_ARCH_POLICY is not set";
+        }
+        if (!why.empty()) {
             if (firmware_.variable("MokListRT", shim_guid)) {
-                keys_.notes.push_back(std::string(why) + ": the kernel does not look at machine owner keys");
+                keys_.notes.push_back(why + ": the kernel does not look at machine owner keys");
             }
             return;
         }
         read_revoked("MokListXRT", shim_guid, "MokListX");
         read_list("MokListRT", shim_guid, "machine owner key (MokList)",
                   [this](const KernelCertificate& certificate, const std::string& origin) {
-                      keys_.add({certificate, machine_owner_keyring(config_, firmware_, certificate), origin});
+                      keys_.add({certificate, machine_owner_keyring(kernel_.config, firmware_, certificate), origin});
                   });
     }
 
@@ -168,50 +176,32 @@ class KeyringReader {
                 keys_.notes.push_back(origin + " can't be parsed to its end");
             }
         } catch (const Error& error) {
-            keys_.notes.emplace_back(error.what());
+            note(error);
         }
     }
 
-    /// "…: NAME: IDENTIFIER: X509.rsa …" of the type asymmetric (x509_key_preparse() makes the description).
-    void compare_with_proc() {
-        std::set<std::string> loaded;
-        std::istringstream lines(read_text(root_ / "proc/keys").value_or(""));
-        for (std::string line; std::getline(lines, line);) {
-            const std::size_t end = line.find(": X509.");
-            const std::size_t start = line.rfind(": ", end == std::string::npos ? end : end - 1);
-            if (line.find(" asymmetri ") != std::string::npos && end != std::string::npos &&
-                start != std::string::npos) {
-                loaded.insert(line.substr(start + 2, end - start - 2));
-            }
+    /// What this user may not read is said apart: another may.
+    void note(const Error& error) {
+        if (error.is_denied()) {
+            keys_.unread.emplace_back(error.what());
         }
-        if (loaded.empty()) {
-            return; // this user may not see them
-        }
-        for (const TrustEntry& entry : keys_.entries) {
-            const auto& parts = entry.certificate.parts();
-            std::string identifier = entry.certificate.key_id().empty() ? raw_hex(parts.serial) : raw_hex(parts.key_id);
-            if (entry.keyring != Keyring::revoked && !loaded.contains(identifier)) {
-                keys_.notes.push_back(entry.certificate.name() + " (" + entry.origin +
-                                      ") is not among the keys that the running kernel holds (/proc/keys)");
-            }
-        }
-    }
-
-    static std::string raw_hex(Bytes bytes) {
-        constexpr std::string_view digits = "0123456789abcdef";
-        std::string text;
-        for (const std::byte byte : bytes) {
-            text += digits[std::to_integer<unsigned>(byte) >> 4U];
-            text += digits[std::to_integer<unsigned>(byte) & 0xfU];
-        }
-        return text;
+        keys_.notes.push_back(error.with_remedy());
     }
 
     TrustedKeys& keys_;
-    const std::optional<KernelConfig>& config_;
-    const std::filesystem::path& root_;
+    const KernelFacts& kernel_;
     Firmware firmware_;
 };
+
+std::string raw_hex(Bytes bytes) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    for (const std::byte byte : bytes) {
+        text += digits[std::to_integer<unsigned>(byte) >> 4U];
+        text += digits[std::to_integer<unsigned>(byte) & 0xfU];
+    }
+    return text;
+}
 
 } // namespace
 
@@ -234,9 +224,33 @@ std::optional<RunningKernel> read_running_kernel(const std::filesystem::path& ro
     return kernel;
 }
 
-void add_running_keyrings(TrustedKeys& keys, const std::optional<KernelConfig>& config,
-                          const std::filesystem::path& root) {
-    KeyringReader(keys, config, root).read();
+void add_firmware_keys(TrustedKeys& keys, const KernelFacts& kernel, const std::filesystem::path& root) {
+    FirmwareReader(keys, kernel, root).read();
+}
+
+void compare_with_loaded_keys(TrustedKeys& keys, const std::filesystem::path& root) {
+    // "…: NAME: IDENTIFIER: X509.rsa …" of the type asymmetric (x509_key_preparse() makes the description).
+    std::set<std::string> loaded;
+    std::istringstream lines(read_text(root / "proc/keys").value_or(""));
+    for (std::string line; std::getline(lines, line);) {
+        const std::size_t end = line.find(": X509.");
+        const std::size_t start = line.rfind(": ", end == std::string::npos ? end : end - 1);
+        if (line.find(" asymmetri ") != std::string::npos && end != std::string::npos && start != std::string::npos) {
+            loaded.insert(line.substr(start + 2, end - start - 2));
+        }
+    }
+    if (loaded.empty()) {
+        return; // this user may not see them
+    }
+    for (const TrustEntry& entry : keys.entries) {
+        const auto& parts = entry.certificate.parts();
+        const std::string identifier =
+            entry.certificate.key_id().empty() ? raw_hex(parts.serial) : raw_hex(parts.key_id);
+        if (entry.keyring != Keyring::revoked && !loaded.contains(identifier)) {
+            keys.notes.push_back(entry.certificate.name() + " (" + entry.origin +
+                                 ") is not among the keys that the running kernel holds (/proc/keys)");
+        }
+    }
 }
 
 } // namespace ksign

@@ -377,7 +377,7 @@ class Trial {
         if (!revoked_by.empty() && parts_.version >= first_to_revoke_for_all) {
             return revoked;
         }
-        // mod_verify_sig(): the secondary keyring; then, by Debian's patch, .platform where that has no key.
+        // mod_verify_sig(): the secondary keyring; then, where trusts_platform_keys(), .platform if that has no key.
         Failure failure = check.validate_trust(parts_.keyrings.secondary());
         if (failure && failure->error == ENOKEY && !parts_.keyrings.platform().empty()) {
             if (!revoked_by.empty()) {
@@ -393,6 +393,9 @@ class Trial {
             if (failure->error == ENOKEY) {
                 failure->reason = why_no_key(message.signers.front());
                 doubt_ = why_not_known(message.signers.front());
+                const UnusableKey* const unusable = unusable_key_of(message.signers.front());
+                is_enrolled_ = unusable != nullptr && (unusable->entry.keyring == Keyring::machine ||
+                                                       unusable->entry.keyring == Keyring::platform);
             }
             return failure;
         }
@@ -455,11 +458,18 @@ class Trial {
                                 : (issuer.empty() ? "an unnamed key" : issuer) + " (serial " + signer.serial + ")";
     }
 
+    /// The signer's certificate, if the kernel was given it and does not take it; else null.
+    [[nodiscard]] const UnusableKey* unusable_key_of(const Pkcs7Signer& signer) const {
+        const auto& keys = parts_.keyrings.unusable();
+        const auto found = std::ranges::find_if(
+            keys, [&signer](const UnusableKey& key) { return has_id(key.entry.certificate, signer.id); });
+        return found == keys.end() ? nullptr : &*found;
+    }
+
     /// For ENOKEY: why the kernel may have the key all the same, and how to find out. Nothing: it has not.
     [[nodiscard]] std::optional<Doubt> why_not_known(const Pkcs7Signer& signer) const {
         const auto is_signer = [&signer](const TrustEntry& entry) { return has_id(entry.certificate, signer.id); };
-        if (std::ranges::any_of(parts_.keyrings.unusable(),
-                                [&](const UnusableKey& key) { return is_signer(key.entry); })) {
+        if (unusable_key_of(signer) != nullptr) {
             return std::nullopt;
         }
         const std::string open =
@@ -479,11 +489,9 @@ class Trial {
     /// For ENOKEY.
     [[nodiscard]] std::string why_no_key(const Pkcs7Signer& signer) const {
         const std::string who = who_signed(signer);
-        for (const UnusableKey& unusable : parts_.keyrings.unusable()) {
-            if (has_id(unusable.entry.certificate, signer.id)) {
-                return "signed by " + who + ", whose certificate (" + unusable.entry.origin +
-                       ") this kernel does not take: " + unusable.reason;
-            }
+        if (const UnusableKey* const unusable = unusable_key_of(signer)) {
+            return "signed by " + who + ", whose certificate (" + unusable->entry.origin +
+                   ") this kernel does not take: " + unusable->reason;
         }
         const bool knows_any = std::ranges::any_of(
             parts_.keys.entries, [](const TrustEntry& entry) { return entry.keyring != Keyring::revoked; });
@@ -556,7 +564,9 @@ class Trial {
             return "sign it with: " + sign;
         case ENOKEY:
             return "sign it with: " + sign +
-                   "; or, if it is you who trusts that signer, enroll its certificate as a machine owner key";
+                   (is_enrolled_ ? "; or see what `ksign keys enroll CERTIFICATE` advises about that signer's"
+                                 : "; or, if it is you who trusts that signer, enroll its certificate as a machine "
+                                   "owner key");
         case ENOPKG:
             return "sign it with a hash and a type of key that this kernel has: " + sign;
         default:
@@ -629,6 +639,7 @@ class Trial {
     std::uint64_t payload_size_ = 0;
     bool by_kernel_ = false; ///< Decompresses it.
     std::optional<Doubt> doubt_;
+    bool is_enrolled_ = false; ///< The signer's certificate is in the firmware, and of no use there.
     std::map<HashAlgorithm, std::vector<std::byte>> digests_;
     std::optional<std::vector<std::byte>> content_;
     std::deque<std::vector<std::byte>> attributes_; ///< Of each signer, as they are digested.

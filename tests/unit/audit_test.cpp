@@ -287,11 +287,27 @@ namespace {
 
 TrustedKeys firmware_keys(const KernelRoot& root, const std::string& config = "CONFIG_INTEGRITY_MACHINE_KEYRING=y\n") {
     TrustedKeys keys;
-    add_running_keyrings(keys, KernelConfig::parse(config, "config"), root.path());
+    KernelFacts kernel;
+    kernel.config = KernelConfig::parse(config, "config");
+    add_firmware_keys(keys, kernel, root.path());
+    compare_with_loaded_keys(keys, root.path());
     return keys;
 }
 
 } // namespace
+
+TEST_CASE("machine owner keys of a kernel that does not look at them", "[running_kernel]") {
+    const KernelRoot root;
+    variable(root, "SecureBoot", bytes_from({1}));
+    variable(root, "MokListTrustedRT", bytes_from({1}));
+    variable(root, "MokListRT", signature_list(x509, {certificate_der(rsa_sample().certificate.get())}));
+    const std::string config = "# Linux/x86 6.18.3 Kernel Configuration\nCONFIG_INTEGRITY_MACHINE_KEYRING=y\n";
+    const TrustedKeys without = firmware_keys(root, config);
+    CHECK(without.entries.empty());
+    REQUIRE(without.notes.size() == 1);
+    CHECK(mentions(without.notes[0], "CONFIG_IMA_ARCH_POLICY is not set: the kernel does not look at"));
+    CHECK(firmware_keys(root, config + "CONFIG_IMA_SECURE_AND_OR_TRUSTED_BOOT=y\n").entries.size() == 1);
+}
 
 TEST_CASE("what the firmware trusts goes into the keyrings that the kernel puts it in", "[running_kernel]") {
     const KernelRoot root;

@@ -102,6 +102,20 @@ TEST_CASE("into .platform: refused by mainline, taken by Debian", "[mok]") {
     CHECK(reasons(patched).empty());
 }
 
+TEST_CASE("up to 7.0 a kernel without IMA's policy looks at no machine owner key", "[mok]") {
+    const UsualMachine root;
+    const auto said = [&root](const std::string& release, const std::string& more = {}) {
+        KernelFacts kernel = kernel_with(usual_config + more);
+        kernel.release = release;
+        return reasons(survey_mok(certificate_of(), kernel, root.path()));
+    };
+    CHECK(mentions(said("5.18.0"), "CONFIG_IMA_ARCH_POLICY"));
+    CHECK(mentions(said("7.0.10-1-cachyos"), "CONFIG_IMA_ARCH_POLICY"));
+    CHECK(said("5.17.0").empty());
+    CHECK(said("7.1.0").empty());
+    CHECK(said("6.12.0", "CONFIG_IMA_SECURE_AND_OR_TRUSTED_BOOT=y\n").empty());
+}
+
 TEST_CASE("shim that does not say that its keys are trusted", "[mok]") {
     const KernelRoot root;
     variable(root, "SecureBoot", bytes_from({1}));

@@ -323,13 +323,27 @@ TEST_CASE("keyrings: which of them count for modules", "[verdict]") {
     const TrustedKeys platform = trusting({rsa_sample()}, Keyring::platform);
     const Verdict mainline = verdict_on(module, platform);
     CHECK(mainline.console == unavailable_line);
-    CHECK(mentions(mainline.reason, "it is in .platform, where mainline kernels do not look"));
+    CHECK(mentions(mainline.reason, "it is in .platform, where this kernel does not look"));
+    // Enrolling it once more would not help.
+    CHECK(mentions(mainline.remedy, "ksign keys enroll CERTIFICATE"));
+    CHECK_FALSE(mentions(mainline.remedy, "as a machine owner key"));
+    CHECK(mentions(verdict_on(module, {}).remedy, "enroll its certificate as a machine owner key"));
     KernelFacts debian = facts_with();
     debian.banner = "Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org) (gcc-12)";
     CHECK(verdict_on(module, platform, debian).keyring == Keyring::platform);
     KernelFacts without = facts_with("INTEGRITY_PLATFORM_KEYRING");
     without.banner = debian.banner;
     CHECK(verdict_on(module, platform, without).console == unavailable_line);
+}
+
+TEST_CASE("SUSE's kernels want keys for code signing", "[verdict]") {
+    const KernelFacts suse = facts_with({}, "CONFIG_CHECK_CODESIGN_EKU=y\n");
+    const Bytes module = signed_module(rsa_sample());
+    const Verdict plain = verdict_on(module, trusting({rsa_sample()}), suse);
+    check_refused(plain, EKEYREJECTED, "EKEYREJECTED", "pkcs7_validate_trust", unavailable_line);
+    CHECK(mentions(plain.reason, "CONFIG_CHECK_CODESIGN_EKU"));
+    const KeySample coded = make_sample(make_rsa_key(), {.extensions = {{NID_ext_key_usage, "codeSigning"}}});
+    CHECK(verdict_on(signed_module(coded), trusting({coded}), suse).answer == Answer::loads);
 }
 
 TEST_CASE("revoked keys", "[verdict]") {

@@ -34,8 +34,13 @@ struct KernelFacts {
     std::string untrusted_signing_key = {};
 };
 
-/// Whether a kernel looks for a module's key in .platform too: mainline does not. Debian's do, by the patch
-/// features/all/db-mok-keyring "KEYS: Make use of platform keyring for module signature verify"; the banner tells them.
+/// Whether a kernel looks for a module's key in .platform too: mainline does not. By the patch "KEYS: Make use of
+/// platform keyring for module signature verify" those of Debian, Ubuntu, Fedora, RHEL and what is made of it, SUSE and
+/// Amazon Linux do; banner and release tell them.
 [[nodiscard]] KSIGN_EXPORT bool trusts_platform_keys(const KernelFacts& facts);
+
+/// Whether a kernel looks at machine owner keys at all where Secure Boot is on. From 5.18 to 7.0 load_uefi_certs() asks
+/// arch_ima_get_secureboot(), which always says no without CONFIG_IMA_ARCH_POLICY.
+[[nodiscard]] KSIGN_EXPORT bool takes_machine_owner_keys(const KernelFacts& facts);
 
 } // namespace ksign

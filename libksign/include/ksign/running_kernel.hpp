@@ -2,9 +2,8 @@
 #pragma once
 
 #include <ksign/export.hpp>
-#include <ksign/kernel_config.hpp>
+#include <ksign/kernel_facts.hpp>
 #include <ksign/trust.hpp>
-#include <ksign/verdict.hpp>
 
 #include <filesystem>
 #include <optional>
@@ -33,10 +32,13 @@ struct RunningKernel {
 /// Reads ROOT/proc, ROOT/sys and ROOT/dev/kmsg. Nothing if no kernel runs there: the root is an image.
 [[nodiscard]] KSIGN_EXPORT std::optional<RunningKernel> read_running_kernel(const std::filesystem::path& root = "/");
 
-/// Adds what the firmware gives the kernel at boot, by the rules of security/integrity/platform_certs: UEFI's db to
-/// .platform; machine owner keys, where Secure Boot is on, to .machine or .platform; dbx and MokListX revoke.
-/// Then compares with ROOT/proc/keys; what differs is in the notes.
-KSIGN_EXPORT void add_running_keyrings(TrustedKeys& keys, const std::optional<KernelConfig>& config,
-                                       const std::filesystem::path& root = "/");
+/// Adds what this machine's firmware gives a kernel at boot, by the rules of security/integrity/platform_certs: UEFI's
+/// db to .platform; machine owner keys, where Secure Boot is on, to .machine or .platform; dbx and MokListX revoke.
+/// Nothing where ROOT/sys shows no such firmware.
+KSIGN_EXPORT void add_firmware_keys(TrustedKeys& keys, const KernelFacts& kernel,
+                                    const std::filesystem::path& root = "/");
+
+/// Compares with ROOT/proc/keys what the running kernel should trust; what differs is in the notes.
+KSIGN_EXPORT void compare_with_loaded_keys(TrustedKeys& keys, const std::filesystem::path& root = "/");
 
 } // namespace ksign

@@ -2,7 +2,7 @@
 # ksign keys enroll: by made-up firmware variables below a root, and with the real
 # mokutil on firmware that is a folder (libefivar takes one from EFIVARFS_PATH).
 release=6.12.1
-make_root root "$release" CONFIG_LOAD_UEFI_KEYS=y CONFIG_INTEGRITY_MACHINE_KEYRING=y
+make_root root "$release" CONFIG_LOAD_UEFI_KEYS=y CONFIG_INTEGRITY_MACHINE_KEYRING=y CONFIG_IMA_SECURE_AND_OR_TRUSTED_BOOT=y
 efi=root/sys/firmware/efi/efivars
 
 # efi_variable FOLDER NAME [CERTIFICATE…]: the byte 1, or a list of certificates (EFI_SIGNATURE_LIST).
