@@ -3,13 +3,16 @@
 # Debian's archive, as the machine's own apt reaches it: for tests that need packages of other suites than the machine's.
 # Sourced; does nothing by itself. Nothing of the machine's apt is changed.
 
+# machine_suite: prints the suite of Debian that this machine has.
+machine_suite() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
+
 # debian_mirror: prints the address that the machine gets Debian from. apt itself knows it, whatever the format of its
 # sources; other suites lie beside the installed one.
 debian_mirror() {
     local mirror
     # shellcheck disable=SC2016 # apt's own names
     mirror=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
-        sed -n "s/^$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release) main //p" | sed -n 1p)
+        sed -n "s/^$(machine_suite) main //p" | sed -n 1p)
     if [[ -z $mirror ]]; then
         echo "apt's sources name no mirror of Debian" >&2
         return 1

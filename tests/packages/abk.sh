@@ -767,7 +767,8 @@ real_boot() {
 # --- all of them ------------------------------------------------------------------
 
 # scenario NAME FUNCTION: in the namespace where the root is.
-scenario() { check "abk: $1" nsenter --mount --target "$abk_holder" bash "$here/abk.sh" --play "$work/abk-settings" "$2"; }
+# (Its root folder too: this may run in a chroot.)
+scenario() { check "abk: $1" nsenter --mount --root --wd --target "$abk_holder" bash "$here/abk.sh" --play "$work/abk-settings" "$2"; }
 
 if [[ ${1-} == --play ]]; then
     set -eEuo pipefail

@@ -9,7 +9,8 @@ in_fresh() {
         . "$1/tests/debian_archive.sh"
         . "$1/tests/packages/debian.sh"
         root=$2 debs=$2/debs
-        bare_debian bookworm
+        # What is built here is for here.
+        bare_debian "$(machine_suite)"
         enter_bare_debian "$root"
         mkdir "$debs" && cp "$3"/* "$debs"
         inside apt-get -qq update
