@@ -407,6 +407,23 @@ make_root() {
         >"$build_folder/.config"
 }
 
+# efi_variable FOLDER NAME [CERTIFICATE…]: the byte 1, or a list of certificates (EFI_SIGNATURE_LIST).
+efi_variable() {
+    python3 - "$@" <<'END'
+import struct, sys, uuid
+folder, name, *certificates = sys.argv[1:]
+owner = {"db": "d719b2cb-3d3a-4596-a3bc-dad00e67656f", "dbx": "d719b2cb-3d3a-4596-a3bc-dad00e67656f",
+         "SecureBoot": "8be4df61-93ca-11d2-aa0d-00e098032b8c", "SetupMode": "8be4df61-93ca-11d2-aa0d-00e098032b8c"}
+x509 = uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072").bytes_le
+content = b"" if certificates else b"\1"
+for certificate in certificates:
+    der = open(certificate, "rb").read()
+    content += x509 + struct.pack("<III", 28 + 16 + len(der), 0, 16 + len(der)) + bytes(16) + der
+path = f"{folder}/{name}-" + owner.get(name, "605dab50-e046-4300-abb6-3dd810dd8b23")
+open(path, "wb").write(struct.pack("<I", 6) + content)
+END
+}
+
 # make_certs_local BUILD_FOLDER KEY [HASH]: keys as Arch-SKM lays them out.
 make_certs_local() {
     local folder=$1/certs-local/20240101-1200

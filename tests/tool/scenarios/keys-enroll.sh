@@ -5,23 +5,6 @@ release=6.12.1
 make_root root "$release" CONFIG_LOAD_UEFI_KEYS=y CONFIG_INTEGRITY_MACHINE_KEYRING=y CONFIG_IMA_SECURE_AND_OR_TRUSTED_BOOT=y
 efi=root/sys/firmware/efi/efivars
 
-# efi_variable FOLDER NAME [CERTIFICATE…]: the byte 1, or a list of certificates (EFI_SIGNATURE_LIST).
-efi_variable() {
-    python3 - "$@" <<'END'
-import struct, sys, uuid
-folder, name, *certificates = sys.argv[1:]
-owner = {"db": "d719b2cb-3d3a-4596-a3bc-dad00e67656f", "dbx": "d719b2cb-3d3a-4596-a3bc-dad00e67656f",
-         "SecureBoot": "8be4df61-93ca-11d2-aa0d-00e098032b8c", "SetupMode": "8be4df61-93ca-11d2-aa0d-00e098032b8c"}
-x509 = uuid.UUID("a5c059a1-94e4-4aa7-87b5-ab155c2bf072").bytes_le
-content = b"" if certificates else b"\1"
-for certificate in certificates:
-    der = open(certificate, "rb").read()
-    content += x509 + struct.pack("<III", 28 + 16 + len(der), 0, 16 + len(der)) + bytes(16) + der
-path = f"{folder}/{name}-" + owner.get(name, "605dab50-e046-4300-abb6-3dd810dd8b23")
-open(path, "wb").write(struct.pack("<I", 6) + content)
-END
-}
-
 enroll() {
     expect_exit "$1" ksign keys enroll --root root -k "$release" "${@:2}"
 }
