@@ -16,13 +16,25 @@ std::string count_of(std::size_t number, const std::string& what) {
     return std::to_string(number) + ' ' + what + (number == 1 ? "" : "s");
 }
 
-std::string rebuild_command(const DkmsPackage& package, const DkmsBuild& build, const std::filesystem::path& root) {
+std::string dkms_command(const std::string& action, const DkmsPackage& package, const DkmsBuild& build,
+                         const std::filesystem::path& root) {
     return shell_chroot(root) +
-           shell_line({"dkms", "build", "--force", "-m", package.name, "-v", package.version, "-k", build.release});
+           shell_line({"dkms", action, "--force", "-m", package.name, "-v", package.version, "-k", build.release});
+}
+
+/// A build alone leaves what is installed as it was.
+std::string rebuild_command(const DkmsPackage& package, const DkmsBuild& build, const std::filesystem::path& root) {
+    const std::string command = dkms_command("build", package, build, root);
+    return build.installed ? command + " && " + dkms_command("install", package, build, root) : command;
+}
+
+bool is_built_well(const DkmsBuild& build) {
+    return build.unsigned_modules == 0 && build.stale_modules == 0;
 }
 
 bool is_good(const DkmsBuild& build) {
-    return build.problems.empty() && build.unsigned_modules == 0 && build.stale_modules == 0;
+    return build.problems.empty() && is_built_well(build) && build.installed_unsigned_modules == 0 &&
+           build.installed_stale_modules == 0;
 }
 
 bool is_good(const DkmsPackageSurvey& package) {
@@ -59,6 +71,17 @@ void print_build(const DkmsPackageSurvey& package, const DkmsBuild& build, const
                   << one_line(build.key_origin) << "): " << one_line(rebuild_command(package.package, build, root))
                   << '\n';
     }
+    // Where the build is not right either, what was said of it mends both.
+    if (is_built_well(build) && build.installed_unsigned_modules > 0) {
+        std::cout << "    problem: " << count_of(build.installed_unsigned_modules, "module")
+                  << " installed and not signed: " << one_line(dkms_command("install", package.package, build, root))
+                  << '\n';
+    }
+    if (is_built_well(build) && build.installed_stale_modules > 0) {
+        std::cout << "    problem: " << count_of(build.installed_stale_modules, "module")
+                  << " installed and not signed by today's key (" << one_line(build.key_origin)
+                  << "): " << one_line(dkms_command("install", package.package, build, root)) << '\n';
+    }
     for (const std::string& problem : build.problems) {
         std::cout << "    problem: " << one_line(problem) << '\n';
     }
@@ -80,6 +103,9 @@ std::string build_object(const DkmsBuild& build) {
         .number("modules", build.modules)
         .number("unsigned", build.unsigned_modules)
         .number("stale", build.stale_modules)
+        .flag("installed", build.installed)
+        .number("installed_unsigned", build.installed_unsigned_modules)
+        .number("installed_stale", build.installed_stale_modules)
         .raw("signers", array_of(build.signers))
         .text("key_origin", build.key_origin)
         .raw("problems", array_of(build.problems))

@@ -211,38 +211,78 @@ class Surveyor {
                 std::error_code ignored;
                 if (std::filesystem::is_directory(architecture / "module", ignored) &&
                     !std::filesystem::is_symlink(release, ignored)) {
-                    found.builds.push_back(survey_build(release.filename().string(), architecture));
+                    found.builds.push_back(survey_build(found.package, release.filename().string(), architecture));
                 }
             }
         }
     }
 
-    DkmsBuild survey_build(const std::string& release, const std::filesystem::path& folder) {
+    DkmsBuild survey_build(const DkmsPackage& package, const std::string& release,
+                           const std::filesystem::path& folder) {
         DkmsBuild build;
         build.release = release;
         build.architecture = folder.filename().string();
         const std::string serial = serial_of_key(build);
-        for (const std::filesystem::path& module : find_modules(folder / "module")) {
-            ++build.modules;
+        const std::vector<std::filesystem::path> modules = find_modules(folder / "module");
+        build.modules = modules.size();
+        for (const std::filesystem::path& module : modules) {
             try {
-                const ModuleDescription description = describe_module(module);
-                if (description.signatures.empty()) {
+                const auto signature = signature_of(module);
+                if (!signature) {
                     ++build.unsigned_modules;
                     continue;
                 }
-                const SignatureDescription& last = description.signatures.front();
-                const std::string signer = last.signer + ", serial " + last.serial;
+                const std::string signer = signature->signer + ", serial " + signature->serial;
                 if (std::ranges::find(build.signers, signer) == build.signers.end()) {
                     build.signers.push_back(signer);
                 }
-                if (!serial.empty() && last.serial != serial) {
+                if (!serial.empty() && signature->serial != serial) {
                     ++build.stale_modules;
                 }
             } catch (const Error& error) {
                 build.problems.push_back(problem_text(error));
             }
         }
+        // _is_module_installed() of dkms: a link to the one version that is.
+        const std::filesystem::path installed =
+            package.folder.parent_path() / ("kernel-" + release + '-' + build.architecture);
+        build.installed = resolve_in_root(setup_.root(), installed) == resolve_in_root(setup_.root(), folder);
+        if (build.installed) {
+            survey_installed(build, package, modules, serial);
+        }
         return build;
+    }
+
+    /// The copies of what was built, which DKMS makes when it installs: a new build does not change them.
+    void survey_installed(DkmsBuild& build, const DkmsPackage& package, const std::vector<std::filesystem::path>& built,
+                          const std::string& serial) const {
+        const Kernel kernel(KernelRelease(build.release), setup_.root());
+        std::error_code ignored;
+        if (!std::filesystem::is_directory(kernel.modules_folder(), ignored)) {
+            return; // A kernel that was removed loads nothing.
+        }
+        for (const std::filesystem::path& module : built) {
+            try {
+                const auto signature =
+                    signature_of(resolve_in_root(setup_.root(), kernel.module_file(module_name(module))));
+                if (!signature) {
+                    ++build.installed_unsigned_modules;
+                } else if (!serial.empty() && signature->serial != serial) {
+                    ++build.installed_stale_modules;
+                }
+            } catch (const Error& error) {
+                const std::string again =
+                    shell_chroot(setup_.root()) + shell_line({"dkms", "install", "--force", "-m", package.name, "-v",
+                                                              package.version, "-k", build.release});
+                build.problems.push_back(problem_text(error.is_denied() ? error : error.or_remedy(again)));
+            }
+        }
+    }
+
+    /// The signature that the kernel checks.
+    [[nodiscard]] static std::optional<SignatureDescription> signature_of(const std::filesystem::path& module) {
+        const ModuleDescription description = describe_module(module);
+        return description.signatures.empty() ? std::nullopt : std::optional(description.signatures.front());
     }
 
     /// The serial number of the key that this kernel's modules would be signed with now; empty if there is none.

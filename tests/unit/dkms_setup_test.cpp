@@ -289,4 +289,28 @@ TEST_CASE("unsigned modules, and kernels without a key, are counted", "[dkms_sur
     REQUIRE(build.problems.size() == 2);
     CHECK(mentions(build.problems[0], "no key for this kernel"));
     CHECK(mentions(build.problems[1], "spl.ko"));
+    CHECK(build.installed);
+}
+
+TEST_CASE("what is installed is looked at beside what is built", "[dkms_survey]") {
+    const DkmsRoot root;
+    root.package("zfs");
+    root.file("var/lib/dkms/zfs/1.0/6.12.1/x86_64/module/zfs.ko", text_of(make_module()));
+    const auto build_of = [&root] {
+        return survey_dkms(root.setup(), std::nullopt, std::nullopt).packages.at(0).builds.at(0);
+    };
+    root.link("var/lib/dkms/zfs/kernel-6.12.1-x86_64", "2.0/6.12.1/x86_64");
+    CHECK_FALSE(build_of().installed);
+    std::filesystem::remove(root / "var/lib/dkms/zfs/kernel-6.12.1-x86_64");
+    root.link("var/lib/dkms/zfs/kernel-6.12.1-x86_64", "1.0/6.12.1/x86_64");
+
+    // A kernel that is gone.
+    CHECK(build_of().installed);
+    CHECK(build_of().problems.size() == 1);
+    root.folder("lib/modules/6.12.1");
+    REQUIRE(build_of().problems.size() == 2);
+    CHECK(mentions(build_of().problems[1], "no module of that name is installed"));
+    root.file("lib/modules/6.12.1/updates/dkms/zfs.ko", text_of(make_module()));
+    CHECK(build_of().installed_unsigned_modules == 1);
+    CHECK(build_of().problems.size() == 1);
 }

@@ -21,6 +21,9 @@ struct DkmsBuild {
     std::vector<std::string> signers; ///< "NAME, serial 0A:1B:…", each once.
     /// How many are signed by another key than the one they would be signed with today.
     std::size_t stale_modules = 0;
+    bool installed = false; ///< DKMS has it as installed. What the kernel loads are copies in its modules' folder:
+    std::size_t installed_unsigned_modules = 0;
+    std::size_t installed_stale_modules = 0;
     std::string key_origin; ///< Which key that is: "certs-local of kernel 6.12.1"; empty: there is none.
     std::vector<std::string> problems;
 };

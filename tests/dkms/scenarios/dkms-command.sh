@@ -72,12 +72,35 @@ echo 'POST_BUILD="other.sh"' >"/etc/dkms/ksign-one-1.0-$kernel.conf"
 cat said
 expect_said said "problem: 1 module not signed: dkms build --force -m ksign-one -v 1.0 -k $kernel"
 expect_said said "problem: 2 modules not signed by today's key (certs-local of kernel $kernel): dkms build --force -m ksign-two"
+expect_not_said said "&&"
 expect_said said "ksign-one-1.0-$kernel.conf sets POST_BUILD after ksign"
 rm "/etc/dkms/ksign-one-1.0-$kernel.conf"
 for name in one two; do
     dkms_says said build --force -m "ksign-$name" -v 1.0 -k "$kernel" || fail "dkms build --force failed"
 done
 ksign dkms status >said || fail "built again, all should be well: $(<said)"
+
+echo "-- a build that is installed: what the kernel loads is looked at, and the command said mends both"
+add_sample ksign-old
+dkms_says said install -m ksign-old -v 1.0 -k "$kernel"
+ksign dkms enable ksign-old
+again() { echo "dkms $1 --force -m ksign-old -v 1.0 -k $kernel"; }
+! ksign dkms status >said || fail "all is well, it says: $(<said)"
+cat said
+expect_said said "$(again build) && $(again install)"
+dkms_says said build --force -m ksign-old -v 1.0 -k "$kernel"
+! ksign dkms status >said || fail "the kernel still loads the old ones, and status says: $(<said)"
+cat said
+grep -qE "problem: 2 modules installed and not signed( by today's key \(.*\))?: $(again install)$" said ||
+    fail "what is installed was not told"
+eval "$(sed -n 's/.*problem: 2 modules installed and not signed.*: //p' said)" || fail "dkms install --force failed"
+ksign dkms status >said || fail "installed again, all should be well: $(<said)"
+find "/lib/modules/$kernel/updates" "/lib/modules/$kernel/extra" -name 'ksign_sample_*.ko*' 2>/dev/null >installed || true
+[[ $(wc -l <installed) == 2 ]] || fail "installed: $(<installed)"
+mapfile -t installed <installed
+expect_signed_for "$kernel" "${installed[@]}"
+dkms remove -m ksign-old -v 1.0 --all
+ksign dkms disable ksign-old
 
 echo "-- the native way"
 ksign dkms enable --native
