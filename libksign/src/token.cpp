@@ -5,8 +5,9 @@
 #include <openssl/provider.h>
 
 // Engines are deprecated in OpenSSL 3 and gone in 4. On 3.0, as Debian 12 has it, there is no PKCS#11 provider, and
-// the engine is the only way to a token.
-#if OPENSSL_VERSION_MAJOR < 4 && !defined(OPENSSL_NO_ENGINE)
+// the engine is the only way to a token. Fedora 41 and newer have their header in a package of its own,
+// openssl-devel-engine, and do not define OPENSSL_NO_ENGINE without it.
+#if OPENSSL_VERSION_MAJOR < 4 && !defined(OPENSSL_NO_ENGINE) && __has_include(<openssl/engine.h>)
 #define KSIGN_HAVE_ENGINES
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
