@@ -4,6 +4,7 @@
 
 #include <ksign/error.hpp>
 #include <ksign/kernel.hpp>
+#include <ksign/shell.hpp>
 
 #include <unistd.h>
 
@@ -199,6 +200,30 @@ const std::filesystem::path& DkmsSetup::source_of(const std::filesystem::path& f
                                                                                                       : kernel_sign_;
 }
 
+void DkmsSetup::require_own_kernel_sign() const {
+    const std::filesystem::path file = root_ / kernel_sign_.relative_path();
+    if (!is_there(file)) {
+        return;
+    }
+    std::istringstream lines(read_conf(file));
+    for (std::string line; std::getline(lines, line);) {
+        if (line.find("/ksign/post-build") != std::string::npos && line.find_first_not_of(" \t") != line.find('#')) {
+            return;
+        }
+    }
+    std::string remedy = "move it away, and install ksign anew: it brings this file";
+    // install-unless-there, pacman, dpkg and rpm leave a file like that, and put their own beside it.
+    for (const char* suffix : {".new", ".pacnew", ".dpkg-dist", ".rpmnew"}) {
+        const std::filesystem::path own = file.string() + suffix;
+        if (is_there(own)) {
+            remedy = "ksign's is beside it: " + shell_line({"mv", own.string(), file.string()});
+            break;
+        }
+    }
+    throw Error(ErrorCode::system, file.string(), "does not call ksign: it is another's, as Arch-SKM's of that name",
+                remedy + "; a headers package that brings one is to be built without it");
+}
+
 DkmsHold DkmsSetup::hold(const std::filesystem::path& file) const {
     const std::filesystem::path& source = source_of(file);
     if (is_link(file)) {
@@ -272,7 +297,9 @@ DkmsChange DkmsSetup::enable_file(const std::filesystem::path& file, const std::
 }
 
 DkmsChange DkmsSetup::enable(const std::string& package, bool append) const {
-    return enable_file(package_file(package), kernel_sign_, append, true);
+    const std::filesystem::path file = package_file(package);
+    require_own_kernel_sign();
+    return enable_file(file, kernel_sign_, append, true);
 }
 
 DkmsChange DkmsSetup::enable_native(const std::optional<DkmsVersion>& version, bool append) const {

@@ -62,6 +62,7 @@ class Surveyor {
 
     DkmsSurvey survey() {
         survey_framework();
+        survey_kernel_sign();
         std::vector<std::string> known;
         for (const DkmsPackage& package : find_dkms_packages(setup_.root())) {
             known.push_back(package.name);
@@ -150,18 +151,35 @@ class Surveyor {
         }
     }
 
+    void survey_kernel_sign() {
+        try {
+            setup_.require_own_kernel_sign();
+        } catch (const Error& error) {
+            kernel_sign_problem_ = problem_text(error);
+        }
+        if (!kernel_sign_problem_.empty() && !setup_.enabled_packages().empty()) {
+            survey_.problems.push_back(kernel_sign_problem_);
+        }
+    }
+
+    /// How ksign comes into a package's file, if what that leads to is ksign's.
+    [[nodiscard]] bool calls(DkmsHold how) const {
+        return kernel_sign_problem_.empty() && (how == DkmsHold::link || how == DkmsHold::line);
+    }
+
     DkmsPackageSurvey survey_package(const DkmsPackage& package) {
         DkmsPackageSurvey found;
         found.package = package;
         try {
             const DkmsHold how = setup_.hold(setup_.package_file(package.name));
-            found.post_build = how == DkmsHold::link || how == DkmsHold::line;
+            found.post_build = calls(how);
             survey_confs(found, how);
             survey_builds(found);
         } catch (const Error& error) {
             found.problems.push_back(problem_text(error));
         }
-        if (!found.post_build && !survey_.native) {
+        // Where packages are linked to another's file, that is what has to be mended.
+        if (!found.post_build && !survey_.native && kernel_sign_problem_.empty()) {
             found.problems.push_back("DKMS does not call ksign for it: " + command("enable") + package.name);
         }
         return found;
@@ -186,7 +204,7 @@ class Surveyor {
                 continue;
             }
             const DkmsHold hold = setup_.hold(other);
-            if (hold == DkmsHold::link || hold == DkmsHold::line) {
+            if (calls(hold)) {
                 found.post_build = true;
             } else if (found.post_build && assigned(other, "POST_BUILD")) {
                 found.problems.push_back(other.string() +
@@ -307,6 +325,7 @@ class Surveyor {
     const DkmsSetup& setup_;
     const std::optional<std::filesystem::path>& certificate_;
     DkmsSurvey survey_;
+    std::string kernel_sign_problem_; ///< Of what packages are linked to; empty: it is ksign's, or not there.
 };
 
 } // namespace

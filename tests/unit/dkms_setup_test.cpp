@@ -13,8 +13,9 @@ namespace {
 
 /// A system with ksign installed.
 struct DkmsRoot : KernelRoot {
+    static constexpr const char* own_kernel_sign = "# ksign's\nPOST_BUILD=../usr/libexec/ksign/post-build\n";
     DkmsRoot() {
-        file("etc/dkms/kernel-sign.conf", "# ksign's\n");
+        file("etc/dkms/kernel-sign.conf", own_kernel_sign);
         file("etc/ksign/dkms-framework.conf", "# ksign's\n");
     }
     [[nodiscard]] DkmsSetup setup() const {
@@ -80,7 +81,7 @@ TEST_CASE("what is no package's file is never enabled as one", "[dkms_setup]") {
                        "is ksign's own file"));
     }
     CHECK_FALSE(std::filesystem::is_symlink(root / "etc/dkms/framework.conf"));
-    CHECK(root.text("etc/dkms/kernel-sign.conf") == "# ksign's\n");
+    CHECK(root.text("etc/dkms/kernel-sign.conf") == DkmsRoot::own_kernel_sign);
 }
 
 TEST_CASE("a file of the user's is left, or gets one line that goes again", "[dkms_setup]") {
@@ -168,6 +169,28 @@ TEST_CASE("without ksign's own file nothing is linked", "[dkms_setup]") {
     std::filesystem::remove(root / "etc/dkms/kernel-sign.conf");
     CHECK(mentions(error_of([&] { static_cast<void>(root.setup().enable("zfs", false)); }).what(), "is not there"));
     CHECK_FALSE(std::filesystem::is_symlink(root / "etc/dkms/zfs.conf"));
+}
+
+TEST_CASE("Arch-SKM's file of the same name is not taken for ksign's", "[dkms_setup]") {
+    const DkmsRoot root;
+    const DkmsSetup setup = root.setup();
+    root.package("zfs");
+    CHECK(setup.enable("zfs", false) == DkmsChange::linked);
+    root.file("etc/dkms/kernel-sign.conf",
+              "# not /usr/libexec/ksign/post-build\nPOST_BUILD=../etc/dkms/kernel-sign.sh\n");
+    const Error error = error_of([&] { static_cast<void>(setup.enable("nvidia", true)); });
+    CHECK(error.code() == ErrorCode::system);
+    CHECK(mentions(error.what(), "does not call ksign"));
+    CHECK(mentions(error.remedy(), "install ksign anew"));
+    CHECK_FALSE(std::filesystem::is_symlink(root / "etc/dkms/nvidia.conf"));
+    CHECK(mentions(root.problems(), "kernel-sign.conf: does not call ksign"));
+    CHECK_FALSE(survey_dkms(setup, std::nullopt, std::nullopt).packages.at(0).post_build);
+    // Where the package manager left ksign's.
+    const std::filesystem::path own = root.file("etc/dkms/kernel-sign.conf.pacnew", "");
+    CHECK(mentions(root.problems(), "mv " + own.string() + ' '));
+    // What was linked can be taken away all the same; then it is nobody's matter.
+    CHECK(setup.disable("zfs") == DkmsChange::unlinked);
+    CHECK_FALSE(mentions(root.problems(), "kernel-sign.conf: does not call ksign"));
 }
 
 TEST_CASE("the native way, by a folder or by a line", "[dkms_setup]") {

@@ -59,13 +59,17 @@ class KSIGN_EXPORT DkmsSetup {
     /// DKMS before 3.0.4, which knows no such folder.
     [[nodiscard]] std::filesystem::path native_file(const std::optional<DkmsVersion>& version) const;
 
+    /// Throws Error (system) if what packages are linked to is there and does not call ksign: the headers of a kernel
+    /// that was packaged with Arch-SKM bring a file of the same name.
+    void require_own_kernel_sign() const;
+
     /// How ksign comes into a package's file, or into a file of the native way. Throws Error (system).
     [[nodiscard]] DkmsHold hold(const std::filesystem::path& file) const;
     /// The packages that call ksign, or are linked to, by their files; sorted.
     [[nodiscard]] std::vector<std::string> enabled_packages() const;
 
     /// Links a package's file. A file of the user's is never replaced: with @p append it gets a line at its end, else
-    /// Error (usage) says how to merge.
+    /// Error (usage) says how to merge. Throws as require_own_kernel_sign() does.
     [[nodiscard]] DkmsChange enable(const std::string& package, bool append) const;
     /// The same for all packages. Where a framework.conf is wanted and there is none, it is made.
     [[nodiscard]] DkmsChange enable_native(const std::optional<DkmsVersion>& version, bool append) const;

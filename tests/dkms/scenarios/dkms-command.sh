@@ -102,6 +102,16 @@ expect_signed_for "$kernel" "${installed[@]}"
 dkms remove -m ksign-old -v 1.0 --all
 ksign dkms disable ksign-old
 
+echo "-- Arch-SKM's file in place of ksign's: DKMS would not call ksign"
+cp -p /etc/dkms/kernel-sign.conf own.conf
+echo 'POST_BUILD="../../../../../../etc/dkms/kernel-sign.sh"' >/etc/dkms/kernel-sign.conf
+! ksign dkms status >said || fail "all is well, it says: $(<said)"
+expect_said said "/etc/dkms/kernel-sign.conf: does not call ksign"
+expect_said said "ksign-one 1.0: not signed by ksign"
+! ksign dkms enable ksign-later 2>said || fail "a package was linked to it"
+expect_said said "install ksign anew"
+cp -p own.conf /etc/dkms/kernel-sign.conf
+
 echo "-- the native way"
 ksign dkms enable --native
 [[ $(readlink /etc/dkms/framework.conf.d/ksign.conf) == ../../ksign/dkms-framework.conf ]] || fail "no link"
