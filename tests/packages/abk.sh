@@ -511,6 +511,15 @@ abk_installs() {
     touch "$abk_root/etc/dkms/kernel-sign.sh"
     in_root abk -y -i linux-seven
     in_root pacman -Q linux-seven-headers
+
+    echo "-- but never ksign's own file"
+    upstream_says linux-seven 's|kernel-sign.sh|kernel-sign.conf|; s/^pkgver=.*/pkgver=1.1/'
+    abk -u linux-seven
+    abk -y -b linux-seven
+    user_path=/opt/stand-in: abk_fails -y -i linux-seven
+    says "brings /etc/dkms/kernel-sign.conf, which is ksign's"
+    says "Take it out of _package-headers() in $home/build/linux-seven/PKGBUILD"
+    ! grep -q pacman "$said" || fail "pacman was asked to"
     in_root pacman -R --noconfirm linux-seven linux-seven-headers linux-six linux-six-headers
 
     abk_fails -i linux-eight
