@@ -232,7 +232,7 @@ how_many() { grep -c -- "$1" "$2" || true; }
 # --- scenarios: the packaging -------------------------------------------------
 
 abk_update() {
-    local pkgbuild=$builds/linux-one/PKGBUILD before
+    local pkgbuild=$builds/linux-one/PKGBUILD before name
     new_kernel linux-one
 
     echo "-- cloned, from where abk.conf says"
@@ -278,6 +278,27 @@ abk_update() {
     abk_fails -u linux-one
     says "notes is a file of yours"
     [[ $(state_of linux-one) == "$before" ]] || fail "something was changed"
+    rm "$upstream/linux-one.git/notes"
+    # In the place of a file, by any name; of a folder that the new file has; and of what is in a folder.
+    echo "mine" | as_file "$builds/linux-one/my notes"
+    echo "mine" | as_file "$builds/linux-one/größe"
+    echo "mine" | as_file "$builds/linux-one/keys"
+    echo "mine" | as_file "$builds/linux-one/own/list"
+    for name in "my notes" größe keys own; do
+        if [[ $name == keys ]]; then
+            mkdir "$upstream/linux-one.git/keys"
+            echo "theirs" >"$upstream/linux-one.git/keys/k.asc"
+        else
+            echo "theirs" >"$upstream/linux-one.git/$name"
+        fi
+        commit linux-one "$name"
+        before=$(state_of linux-one)
+        abk_fails -u linux-one
+        says "$name is a $([[ $name == own ]] && echo folder || echo file) of yours"
+        [[ $(state_of linux-one) == "$before" ]] || fail "something was changed"
+        rm -r "$upstream/linux-one.git/$name"
+        commit linux-one "without $name"
+    done
 
     echo "-- names that nobody knows"
     abk_fails -u linux-none
