@@ -361,6 +361,20 @@ END
     grep -qx pkgrel=3 "$pkgbuild" || fail "it is not the newest release"
     [[ $(compgen -G "$builds/patches/linux-two/*" | wc -l) == 3 ]] || fail "there are other patches"
 
+    echo "-- edits that no patch holds"
+    printf 'a\0b' >"$upstream/linux-two.git/logo file"
+    upstream_says linux-two 's/^pkgrel=.*/pkgrel=4/'
+    abk -u linux-two
+    printf 'a\0c' >"$builds/linux-two/logo file"
+    before=$(state_of linux-two)
+    answers=y abk_fails -u linux-two
+    says "logo file: you have changed it"
+    [[ $(state_of linux-two) == "$before" ]] || fail "something was changed"
+    # What it says to do.
+    eval "git_of $builds/linux-two $(sed -n 's/.*with: git -C [^ ]* //p' "$said")"
+    abk -u linux-two
+    says "up to date"
+
     echo "-- a patch that does not apply any more"
     upstream_says linux-two 's/^options=.*/options=(strip)/'
     before=$(state_of linux-two)
