@@ -595,6 +595,17 @@ abk_cleans() {
     answers=n abk_fails -c "$home/build/makepkg/old"
     answers=y abk -c "$home/build/makepkg/old"
     [[ ! -e $builds/makepkg/old ]] || fail "it is there still"
+    # That of a real build: the key in it is a copy; what a failed one leaves can't even be read.
+    new_kernel linux-ten
+    abk -u linux-ten
+    answers=n abk -b linux-ten
+    [[ -n $(find "$builds/makepkg/linux-ten" -name signing_key.pem) ]] || fail "the build has left no key"
+    as_user mkdir "$home/build/makepkg/linux-ten/src/pkg"
+    as_user chmod 111 "$home/build/makepkg/linux-ten/src/pkg"
+    abk -y -c "$home/build/makepkg/linux-ten"
+    [[ ! -e $builds/makepkg/linux-ten ]] || fail "the build's folder is there still"
+    abk_fails -y -c "$home/build/linux-ten"
+    says "holds signing keys"
     as_user touch "$home/keys/certs-local/signing_key.pem"
     abk_fails -y -c "$home/keys"
     says "holds signing keys"
