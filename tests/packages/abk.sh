@@ -503,15 +503,23 @@ abk_builds() {
     sed -i 's/^  make all/  make nothing/' "$builds/linux-six/PKGBUILD"
     abk_fails -y -b linux-six
     says "linux-six is not built"
-    sed -i 's/^  make nothing/  make all/' "$builds/linux-six/PKGBUILD"
+    says "What it did last is in $home/build/logs/linux-six-1.1-1-x86_64-build.log."
+    sed -i 's/^  make nothing/  make all/; s/^  make olddefconfig/  make newconfig/' "$builds/linux-six/PKGBUILD"
+    abk_fails -y -b linux-six
+    says "What it did last is in $home/build/logs/linux-six-1.1-1-x86_64-prepare.log."
+    abk -y -w linux-six
+    says "No rule to make target 'newconfig'"
+    sed -i 's/^  make newconfig/  make olddefconfig/' "$builds/linux-six/PKGBUILD"
     abk -y -b linux-six
+    abk -y -w linux-six
+    says "a.c:7: warning: unused variable"
 
     echo "-- never as root"
     ! in_root abk -b linux-six >"$said" 2>&1 || fail "root has built"
     says "never done as root"
 
     echo "-- warnings of a build"
-    answers=1 abk -w linux-six
+    answers=2 abk -w linux-six
     says "a.c:7: warning: unused variable"
     ! grep -q 'fs/error.o' "$said" || fail "a file's name was taken for an error"
     abk_fails -w linux-seven
@@ -555,6 +563,14 @@ abk_installs() {
     says "brings /etc/dkms/kernel-sign.conf, which is ksign's"
     says "Take it out of _package-headers() in $home/build/linux-seven/PKGBUILD"
     ! grep -q pacman "$said" || fail "pacman was asked to"
+
+    echo "-- without sudo, and as root, who has built nothing"
+    if [[ ! -e $abk_root/usr/bin/sudo ]]; then
+        abk_fails -y -i linux-six
+        says "Install sudo, or run as root: pacman -U --noconfirm -- $home/build/packages/linux-six-1.1-1-x86_64.pkg.tar.gz $home"
+    fi
+    ! in_root env HOME=/root abk -y -i linux-six >"$said" 2>&1 || fail "installed from nowhere"
+    says "Run abk -i as the user who has built it"
     in_root pacman -R --noconfirm linux-seven linux-seven-headers linux-six linux-six-headers
 
     abk_fails -i linux-eight
