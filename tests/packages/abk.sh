@@ -249,6 +249,15 @@ abk_update() {
     says "up to date: 1.0-1"
     [[ $(state_of linux-one) == "$before" ]] || fail "something was changed"
 
+    echo "-- two at once leave nothing beside; remotes have another name in the user's settings of git"
+    as_user git config --global clone.defaultRemoteName upstream
+    new_kernel linux-other
+    abk -u linux-other -u linux-one
+    abk -u linux-other -u linux-one
+    says "linux-other is up to date"
+    [[ -z $(compgen -G "$builds/.abk*") ]] || fail "left: $(compgen -G "$builds/.abk*")"
+    as_user git config --global --unset clone.defaultRemoteName
+
     echo "-- a new version: the old one is archived, without keys"
     mkdir -p "$builds/linux-one/certs-local/20260101-0000"
     echo secret >"$builds/linux-one/certs-local/20260101-0000/signing_key.pem"
