@@ -11,10 +11,16 @@ _abk_kernels() {
 }
 
 _abk() {
-    local current=${COMP_WORDS[COMP_CWORD]} word
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word
     local -a words=()
     COMPREPLY=()
-    case ${COMP_WORDS[COMP_CWORD - 1]} in
+    # bash takes "--update=lin" for three words.
+    if [[ $current == = ]]; then
+        current=
+    elif [[ $previous == = ]]; then
+        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    case $previous in
         -u | --update | -b | --build | -i | --install | -r | --rebuild | -a | --archive | -w | --warnings)
             mapfile -t words < <(_abk_kernels)
             words+=(linux linux-hardened linux-lts linux-rt linux-rt-lts linux-zen)

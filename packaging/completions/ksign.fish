@@ -93,6 +93,8 @@ complete -c ksign -n '__ksign_group dkms' -f -a disable -d 'have DKMS call ksign
 complete -c ksign -n '__ksign_group dkms' -f -a status -d 'show how modules of DKMS come to be signed'
 complete -c ksign -n __ksign_no_command -l version -d 'print the version'
 complete -c ksign -s h -l help -d help
+# These take no words.
+complete -c ksign -n '__ksign_command audit keys-show dkms-status post-build' -f
 
 complete -c ksign -n '__ksign_command sign show verify audit strip post-build' -s k -l kernel -x -a '(__ksign_kernels)' -d 'the kernel'
 complete -c ksign -n '__ksign_command sign show verify audit strip' -l root -x -a '(__fish_complete_directories)' -d 'where the system is'
