@@ -21,7 +21,7 @@ constexpr CommandHelp help{
     "Says whether a machine owner key is enrolled in this machine's firmware, which keyring of the kernel it\n"
     "is in then, and whether modules load by it; if not, why, and what to do. Prepares the certificate in DER,\n"
     "which mokutil takes. CERTIFICATE is by default that of ksign.conf, else the kernel's own. Ends with 1\n"
-    "unless it is enrolled. Nothing but --yes asks the firmware for anything.",
+    "unless it is enrolled, or with --yes requested. Nothing but --yes asks the firmware for anything.",
     "  ksign keys enroll                                is the key of ksign.conf enrolled?\n"
     "  ksign keys enroll /var/lib/dkms/mok.pub          is DKMS's?\n"
     "  ksign keys enroll --yes MOK.pem                  mokutil --import, which asks for a password\n"
