@@ -234,6 +234,20 @@ DkmsHold DkmsSetup::hold(const std::filesystem::path& file) const {
     return is_there(file) && has_sourcing_line(read_conf(file), source) ? DkmsHold::line : DkmsHold::none;
 }
 
+std::string DkmsSetup::text_after_line(const std::filesystem::path& file) const {
+    const std::filesystem::path& source = source_of(file);
+    std::istringstream lines(read_conf(file));
+    std::string after;
+    for (std::string line; std::getline(lines, line);) {
+        if (sources(line, source.string())) {
+            after.clear();
+        } else {
+            after += line + '\n';
+        }
+    }
+    return after;
+}
+
 std::vector<std::string> DkmsSetup::enabled_packages() const {
     std::vector<std::string> packages;
     for_each_entry(folder(), [&](const std::filesystem::directory_entry& entry) {

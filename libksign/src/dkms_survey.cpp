@@ -20,23 +20,28 @@ namespace {
 
 constexpr std::size_t largest_conf = std::size_t{1} << 20U;
 
-/// What a line of a shell's file assigns to a variable; nothing if none does. Files are not run, only looked through.
-std::optional<std::string> assigned(const std::filesystem::path& file, const std::string& name) {
+/// What a line of a shell's script assigns to a variable; nothing if none does. It is not run, only looked through.
+std::optional<std::string> assigned_in(const std::string& text, const std::string& name) {
     std::optional<std::string> value;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        const std::size_t start = line.find_first_not_of(" \t");
+        if (start != std::string::npos && line.compare(start, name.size() + 1, name + '=') == 0) {
+            value = line.substr(start + name.size() + 1);
+            std::erase_if(*value, [](char letter) { return letter == '"' || letter == '\''; });
+        }
+    }
+    return value;
+}
+
+/// The same of a file.
+std::optional<std::string> assigned(const std::filesystem::path& file, const std::string& name) {
     try {
         const std::vector<std::byte> bytes = read_small_file(file, largest_conf);
-        std::istringstream lines(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-        for (std::string line; std::getline(lines, line);) {
-            const std::size_t start = line.find_first_not_of(" \t");
-            if (start != std::string::npos && line.compare(start, name.size() + 1, name + '=') == 0) {
-                value = line.substr(start + name.size() + 1);
-                std::erase_if(*value, [](char letter) { return letter == '"' || letter == '\''; });
-            }
-        }
+        return assigned_in({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, name);
     } catch (const Error&) {
         return std::nullopt; // not there: it assigns nothing
     }
-    return value;
 }
 
 /// What failed, and what to do.
@@ -121,12 +126,18 @@ class Surveyor {
                 files.push_back(file);
             }
         }
+        // The last of both counts: framework.conf is read first, the folder's files by name.
+        std::filesystem::path ours;
+        if (survey_.native) {
+            ours = by_drop_in && has_folder ? drop_in : main;
+        }
         for (const std::filesystem::path& file : files) {
-            survey_settings(file, by_drop_in && has_folder, drop_in);
+            survey_settings(file, ours);
         }
     }
 
-    void survey_settings(const std::filesystem::path& file, bool by_drop_in, const std::filesystem::path& drop_in) {
+    /// @param ours  where ksign's settings come from; empty if DKMS does not read them
+    void survey_settings(const std::filesystem::path& file, const std::filesystem::path& ours) {
         // dkms 3.0.4 replaced sign_tool by sign_file.
         if (assigned(file, "sign_tool") && !is_before(3, 0, 4)) {
             survey_.problems.push_back(file.string() +
@@ -138,16 +149,32 @@ class Surveyor {
                                        " does not read yet: use sign_tool (" + command("enable") +
                                        "--native --append)");
         }
-        for (const char* name : {"sign_file", "mok_signing_key", "mok_certificate"}) {
-            const auto value = assigned(file, name);
-            if (!value || !by_drop_in) {
+        const bool is_main = file.filename() == "framework.conf";
+        if (ours.empty() || (!is_main && is_before(3, 0, 4))) {
+            return;
+        }
+        const bool by_line = ours.filename() == "framework.conf";
+        const std::vector<std::string> names =
+            is_before(3, 0, 4) ? std::vector<std::string>{"sign_tool"}
+                               : std::vector<std::string>{"sign_file", "mok_signing_key", "mok_certificate"};
+        for (const std::string& name : names) {
+            const auto value =
+                is_main && by_line ? assigned_in(setup_.text_after_line(file), name) : assigned(file, name);
+            if (!value) {
                 continue;
             }
-            // framework.conf is read first, the folder's files by name.
-            const bool wins = file.filename() != "framework.conf" && file > drop_in;
-            survey_.problems.push_back(file.string() + " sets " + name + "=" + *value +
-                                       (wins ? ", over what ksign's " + drop_in.filename().string() + " sets"
-                                             : ", without effect: " + drop_in.string() + " sets it after that"));
+            const std::string setting = file.string() + " sets " + name + '=' + *value;
+            if (is_main && by_line) {
+                survey_.problems.push_back(setting + " after the line that sources ksign's: move that line to its end");
+            } else if (by_line || (!is_main && file > ours)) {
+                survey_.problems.push_back(setting + ", over what ksign's " + (by_line ? "line in " : "") +
+                                           ours.filename().string() + " sets: take it out there");
+            } else {
+                survey_.problems.push_back(setting + ", without effect: " + ours.string() + " sets it after that");
+                continue;
+            }
+            // With another key it is ksign still that DKMS calls.
+            survey_.native = survey_.native && name != "sign_file" && name != "sign_tool";
         }
     }
 
@@ -170,16 +197,17 @@ class Surveyor {
     DkmsPackageSurvey survey_package(const DkmsPackage& package) {
         DkmsPackageSurvey found;
         found.package = package;
+        DkmsHold how = DkmsHold::none;
         try {
-            const DkmsHold how = setup_.hold(setup_.package_file(package.name));
+            how = setup_.hold(setup_.package_file(package.name));
             found.post_build = calls(how);
             survey_confs(found, how);
             survey_builds(found);
         } catch (const Error& error) {
             found.problems.push_back(problem_text(error));
         }
-        // Where packages are linked to another's file, that is what has to be mended.
-        if (!found.post_build && !survey_.native && kernel_sign_problem_.empty()) {
+        // One that is enabled, and in vain, has another problem.
+        if (!found.post_build && !survey_.native && how != DkmsHold::link && how != DkmsHold::line) {
             found.problems.push_back("DKMS does not call ksign for it: " + command("enable") + package.name);
         }
         return found;
@@ -195,6 +223,12 @@ class Surveyor {
             found.problems.push_back(file.string() + " leads to nothing: install ksign anew, or " + command("disable") +
                                      package.name);
         }
+        if (found.post_build && how == DkmsHold::line) {
+            if (const auto value = post_build_after_line(file)) {
+                found.post_build = false;
+                found.problems.push_back(override_text(file, *value));
+            }
+        }
         for (const std::filesystem::path& other : sorted_entries(setup_.folder())) {
             const std::string name = other.filename().string();
             const bool is_later = name.starts_with(package.name + "--") ||
@@ -205,7 +239,11 @@ class Surveyor {
             }
             const DkmsHold hold = setup_.hold(other);
             if (calls(hold)) {
-                found.post_build = true;
+                const auto value = hold == DkmsHold::line ? post_build_after_line(other) : std::nullopt;
+                found.post_build = found.post_build || !value;
+                if (value) {
+                    found.problems.push_back(override_text(other, *value));
+                }
             } else if (found.post_build && assigned(other, "POST_BUILD")) {
                 found.problems.push_back(other.string() +
                                          " sets POST_BUILD after ksign, which is not called then: add to its end: . " +
@@ -221,6 +259,19 @@ class Surveyor {
                                         " (DKMS 3.4 and newer)");
             }
         }
+    }
+
+    /// What keeps ksign from being called; nothing if it is made of what ksign's sets: POST_BUILD="$POST_BUILD …"
+    [[nodiscard]] std::optional<std::string> post_build_after_line(const std::filesystem::path& file) const {
+        auto value = assigned_in(setup_.text_after_line(file), "POST_BUILD");
+        const bool keeps = value && (value->find("$POST_BUILD") != std::string::npos ||
+                                     value->find("${POST_BUILD") != std::string::npos);
+        return keeps ? std::nullopt : value;
+    }
+
+    [[nodiscard]] static std::string override_text(const std::filesystem::path& file, const std::string& value) {
+        return file.string() + " sets POST_BUILD=" + value +
+               " after the line that sources ksign's, which is not called then: move that line to its end";
     }
 
     void survey_builds(DkmsPackageSurvey& found) {

@@ -282,6 +282,62 @@ TEST_CASE("what of DKMS's configuration is without effect, or leads nowhere", "[
     CHECK(mentions(root.problems(), "framework.conf.d/ksign.conf leads to nothing"));
 }
 
+TEST_CASE("what follows the line that sources ksign's may take it away", "[dkms_survey]") {
+    const DkmsRoot root;
+    root.package("zfs");
+    const std::string line = ". /etc/dkms/kernel-sign.conf\n";
+    const auto post_build = [&root] {
+        return survey_dkms(root.setup(), std::nullopt, std::nullopt).packages.at(0).post_build;
+    };
+    root.file("etc/dkms/zfs.conf", "POST_BUILD=mine.sh\n" + line + "MAKE=make\nPOST_BUILD=\"$POST_BUILD -x\"\n");
+    CHECK(post_build());
+    CHECK(root.problems().empty());
+    root.file("etc/dkms/zfs.conf", line + "  POST_BUILD='mine.sh'\n");
+    CHECK_FALSE(post_build());
+    CHECK(mentions(root.problems(), "zfs.conf sets POST_BUILD=mine.sh after the line that sources ksign's"));
+    CHECK_FALSE(mentions(root.problems(), "does not call ksign for it"));
+    root.file("etc/dkms/zfs.conf", line + "POST_BUILD=mine.sh\n" + line);
+    CHECK(root.problems().empty());
+    root.file("etc/dkms/zfs-1.0.conf", line + "POST_BUILD=mine.sh\n");
+    CHECK(mentions(root.problems(), "zfs-1.0.conf sets POST_BUILD=mine.sh after the line"));
+}
+
+TEST_CASE("what follows ksign's settings may put another program in place of sign-file", "[dkms_survey]") {
+    const DkmsRoot root;
+    const std::string line = ". /etc/ksign/dkms-framework.conf\n";
+    const DkmsVersion version{{3, 0, 10}};
+    const DkmsVersion old{{2, 8, 4}};
+    const auto native = [&root](const DkmsVersion& which) {
+        return survey_dkms(root.setup(), which, std::nullopt).native;
+    };
+    root.file("etc/dkms/framework.conf", "sign_file=/x\n" + line);
+    CHECK(native(version));
+    CHECK(root.problems(version).empty());
+    root.file("etc/dkms/framework.conf", line + "mok_signing_key=/mine.key\n");
+    CHECK(native(version));
+    CHECK(mentions(root.problems(version), "sets mok_signing_key=/mine.key after the line that sources ksign's"));
+    root.file("etc/dkms/framework.conf", line + "sign_file=/x\nmok_certificate=/mine\n");
+    CHECK_FALSE(native(version));
+    CHECK(mentions(root.problems(version), "framework.conf sets sign_file=/x after the line"));
+    CHECK(mentions(root.problems(version), "sets mok_certificate=/mine after the line"));
+    // DKMS before 3.0.4 reads sign_tool alone, and no folder.
+    CHECK(native(old));
+    root.file("etc/dkms/framework.conf", line + "sign_tool=/x\n");
+    CHECK_FALSE(native(old));
+    CHECK(mentions(root.problems(old), "framework.conf sets sign_tool=/x after the line"));
+
+    root.file("etc/dkms/framework.conf", line);
+    root.file("etc/dkms/framework.conf.d/a.conf", "sign_file=/a\n");
+    CHECK(native(old));
+    CHECK_FALSE(native(version));
+    CHECK(mentions(root.problems(version), "a.conf sets sign_file=/a, over what ksign's line in framework.conf sets"));
+    static_cast<void>(root.setup().enable_native(version, false));
+    CHECK(native(version));
+    CHECK(mentions(root.problems(version), "a.conf sets sign_file=/a, without effect"));
+    root.file("etc/dkms/framework.conf.d/zz.conf", "sign_file=/z\n");
+    CHECK_FALSE(native(version));
+}
+
 TEST_CASE("an override that DKMS 3.4 prefers is told", "[dkms_survey]") {
     const DkmsRoot root;
     root.package("zfs", "POST_BUILD=\"own.sh -x\"\n");

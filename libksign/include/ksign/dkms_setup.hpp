@@ -65,6 +65,9 @@ class KSIGN_EXPORT DkmsSetup {
 
     /// How ksign comes into a package's file, or into a file of the native way. Throws Error (system).
     [[nodiscard]] DkmsHold hold(const std::filesystem::path& file) const;
+    /// What comes after the last line that sources ksign's, in a file whose hold() is a line: it may set anew what that
+    /// has set. Throws Error (system).
+    [[nodiscard]] std::string text_after_line(const std::filesystem::path& file) const;
     /// The packages that call ksign, or are linked to, by their files; sorted.
     [[nodiscard]] std::vector<std::string> enabled_packages() const;
 

@@ -80,6 +80,13 @@ for name in one two; do
 done
 ksign dkms status >said || fail "built again, all should be well: $(<said)"
 
+echo "-- lines of the user's after ksign's, which win"
+echo 'POST_BUILD="late.sh"' >>/etc/dkms/ksign-two.conf
+! ksign dkms status >said || fail "all is well, it says: $(<said)"
+expect_said said "ksign-two 1.0: not signed by ksign"
+expect_said said "/etc/dkms/ksign-two.conf sets POST_BUILD=late.sh after the line that sources ksign's"
+sed -i '$d' /etc/dkms/ksign-two.conf
+
 echo "-- a build that is installed: what the kernel loads is looked at, and the command said mends both"
 add_sample ksign-old
 dkms_says said install -m ksign-old -v 1.0 -k "$kernel"
@@ -161,6 +168,11 @@ ksign dkms status >said || true
 cat said
 expect_said said "DKMS 2.8."
 expect_said said "in place of sign-file: ksign"
+echo 'sign_tool="/usr/local/bin/sign"' >>/etc/dkms/framework.conf
+! ksign dkms status >said || fail "all is well, it says: $(<said)"
+expect_said said "in place of sign-file: not ksign"
+expect_said said "/etc/dkms/framework.conf sets sign_tool=/usr/local/bin/sign after the line that sources ksign's"
+sed -i '$d' /etc/dkms/framework.conf
 ksign dkms disable
 cmp framework.mine /etc/dkms/framework.conf || fail "framework.conf is not as it was"
 
