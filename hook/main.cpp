@@ -6,10 +6,13 @@
 #include <ksign/error.hpp>
 #include <ksign/secret.hpp>
 
+#include <fcntl.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <iostream>
@@ -196,6 +199,18 @@ void hide_pins(int count, char** words) {
     }
 }
 
+/// A new file gets the lowest number that is free: were a standard stream's, what is printed would end up in a module.
+/// Opened for the other direction, its number is taken, and a result that can't be written is still an error.
+bool occupy_standard_streams() {
+    for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        const int direction = number == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+        if (::fcntl(number, F_GETFD) < 0 && errno == EBADF && ::open("/dev/null", direction) != number) {
+            return false;
+        }
+    }
+    return true;
+}
+
 } // namespace
 
 const std::filesystem::path& called_as() {
@@ -205,6 +220,9 @@ const std::filesystem::path& called_as() {
 } // namespace ksign::hook
 
 int main(int count, char** words) {
+    if (!ksign::hook::occupy_standard_streams()) {
+        return ksign::hook::exit_failed; // there may be nowhere to say why
+    }
     // Keys and passphrases must not end up in a core dump, nor be read by a debugger of the same user.
     ::prctl(PR_SET_DUMPABLE, 0);
     // A token's server that ends must be an error that is told (p11-kit writes to its socket without MSG_NOSIGNAL).

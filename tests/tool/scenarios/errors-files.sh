@@ -58,3 +58,16 @@ step "standard output that can't be written"
 new_module m.ko
 expect_exit 1 bash -c '"$@" >/dev/full' sh "$bin/ksign" show m.ko
 expect_in "$err" "could not be written to standard output"
+
+step "standard streams that are closed: none of them becomes a module's"
+for number in {1..60}; do
+    new_module "many/$number.ko"
+    ((number % 12 > 0)) || echo text >"many/$number.ko"
+done
+many=(sign -j 2 --key "$keys/p256.key" --certificate "$keys/p256.der" many)
+for closed in '<&- >&-' '<&- >&- 2>&-' '2>&-'; do
+    expect_exit 1 bash -c "\"\$@\" $closed" sh "$bin/ksign" "${many[@]}" --force
+    [[ $closed == *2* ]] || expect_in "$err" "could not be written to standard output"
+    expect_exit 1 ksign "${many[@]}"
+    [[ $(grep -c ': already signed (' "$out") == 55 ]] || fail "with $closed: $(grep -v ': already signed (' "$out")"
+done
