@@ -37,6 +37,10 @@ std::filesystem::path resolve(const std::filesystem::path& path) {
     return resolved.get();
 }
 
+Error no_regular_file(const std::filesystem::path& path, bool is_folder) {
+    return {ErrorCode::usage, path.string(), is_folder ? "is a folder" : "is not a regular file"};
+}
+
 FileDescriptor open_no_link(const std::filesystem::path& path) {
     // O_NONBLOCK: a FIFO in a module's place must not hang; it is refused as no regular file.
     return FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK));
@@ -122,8 +126,7 @@ InputFile::InputFile(FileDescriptor descriptor, std::filesystem::path path, std:
         throw Error::from_errno(path_.string(), "read its attributes", errno);
     }
     if (!S_ISREG(status_.st_mode)) {
-        throw Error(ErrorCode::usage, path_.string(),
-                    S_ISDIR(status_.st_mode) ? "is a folder" : "is not a regular file");
+        throw no_regular_file(path_, S_ISDIR(status_.st_mode));
     }
 }
 
@@ -240,8 +243,10 @@ ReplacementFile::ReplacementFile(const InputFile& original, std::filesystem::pat
     if (std::filesystem::is_symlink(destination_, ignored) && std::filesystem::exists(destination_, ignored)) {
         destination_ = resolve(destination_);
     }
-    if (std::filesystem::is_directory(destination_, ignored)) {
-        throw Error(ErrorCode::usage, destination_.string(), "is a folder");
+    // Anything else, such as /dev/null, would be renamed over and gone.
+    const std::filesystem::file_status there = std::filesystem::status(destination_, ignored);
+    if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there)) {
+        throw no_regular_file(destination_, std::filesystem::is_directory(there));
     }
     open_temporary();
 }

@@ -110,7 +110,8 @@ class ReplacementFile {
     /// old content.
     explicit ReplacementFile(const InputFile& original);
 
-    /// A file at @p destination with the attributes of @p original. An existing file there is replaced.
+    /// A file at @p destination with the attributes of @p original. An existing file there is replaced. Throws if what
+    /// is there is no regular file.
     ReplacementFile(const InputFile& original, std::filesystem::path destination);
 
     ReplacementFile(const ReplacementFile&) = delete;

@@ -389,6 +389,12 @@ TEST_CASE("a replacement goes to another place with the attributes of the origin
     CHECK(read_file(folder / "exists.ko") == bytes_of("new"));
 
     CHECK(error_of([&] { write_to(folder.path()); }).code() == ErrorCode::usage);
+    REQUIRE(::mkfifo((folder / "fifo").c_str(), 0600) == 0);
+    std::filesystem::create_symlink("fifo", folder / "to-fifo");
+    for (const char* name : {"fifo", "to-fifo"}) {
+        CHECK(mentions(error_of([&] { write_to(folder / name); }).reason(), "is not a regular file"));
+    }
+    CHECK(std::filesystem::is_fifo(folder / "to-fifo"));
     const Error missing = error_of([&] { write_to(folder / "missing/b.ko"); });
     CHECK(missing.code() == ErrorCode::system);
     CHECK(missing.subject() == (folder / "missing/b.ko").string());

@@ -44,6 +44,8 @@ step "a destination that can't be"
 new_module case/m.ko
 mkdir case/folder
 refused case/folder "is a folder" "" "${sign_file[@]}" case/m.ko case/folder
+mkfifo case/fifo
+refused case/fifo "is not a regular file" "" "${sign_file[@]}" case/m.ko case/fifo
 refused case/no/dest.ko "No such file or directory" "" "${sign_file[@]}" case/m.ko case/no/dest.ko
 rm -r case
 
