@@ -120,8 +120,12 @@ void copy_folder(const KeyFolder& key, const KeyInstallRequest& request, const s
 KeyFolder install_keys(const KeyInstallRequest& request) {
     const KeyFolder key = installable_key(request);
     make_folder(request.destination);
+    const std::filesystem::path folder = request.destination / key.path.filename();
     std::error_code ignored;
-    if (std::filesystem::equivalent(request.certs_local, request.destination, ignored)) {
+    // `current` may lead into the destination from elsewhere: what is to be copied would be removed as an older copy. A
+    // link that leads back is but a link.
+    if (std::filesystem::equivalent(request.certs_local, request.destination, ignored) ||
+        (std::filesystem::equivalent(key.path, folder, ignored) && !std::filesystem::is_symlink(folder, ignored))) {
         throw Error(ErrorCode::usage, request.destination.string(), "is where the keys are already",
                     "name the certs-local of the package's build folder");
     }
@@ -129,7 +133,6 @@ KeyFolder install_keys(const KeyInstallRequest& request) {
     remove_leftover(request.destination / unfinished_folder);
     const UnfinishedFolder unfinished(request.destination / unfinished_folder);
     copy_folder(key, request, unfinished.path());
-    const std::filesystem::path folder = request.destination / key.path.filename();
     // A key folder is the same key for ever: an earlier copy under its name may go first.
     remove_leftover(folder);
     rename_over(unfinished.path(), folder);

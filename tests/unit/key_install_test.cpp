@@ -235,6 +235,24 @@ TEST_CASE("nothing at the destination is lost, however current names the key", "
     CHECK(std::filesystem::exists(place / "current/signing_key.pem"));
 }
 
+TEST_CASE("a key that is at the destination already is not removed", "[key_install]") {
+    const Installation place;
+    const CertsLocal elsewhere;
+    elsewhere.lead_current_to(place.key());
+    for (const bool public_only : {true, false}) {
+        const Error error = error_of([&] { install_keys({elsewhere.path(), place.store.path(), public_only, {}}); });
+        CHECK(error.code() == ErrorCode::usage);
+        CHECK(mentions(error.reason(), "is where the keys are already"));
+        CHECK(std::filesystem::exists(place.key() / "signing_key.pem"));
+    }
+    // A link to it is replaced by a copy.
+    std::filesystem::create_directories(place.destination());
+    std::filesystem::create_directory_symlink(place.key(), place / "20260101-1200");
+    CHECK_NOTHROW(install_keys(place.request()));
+    CHECK_FALSE(std::filesystem::is_symlink(place / "20260101-1200"));
+    CHECK(std::filesystem::exists(place.key() / "signing_key.pem"));
+}
+
 TEST_CASE("a destination that can't be a folder is told", "[key_install]") {
     const Installation place;
     write_file(place.store.beside() / "file", "x");
