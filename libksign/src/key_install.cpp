@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
+#include <vector>
 
 namespace ksign {
 namespace {
@@ -157,14 +157,18 @@ KeyFolder install_native_keys(const KeyInstallRequest& request) {
     constexpr mode_t mode = 0400; // as kernel packages install them: `install -m 400 certs/signing_key.*`
     remove_leftover(request.destination / unfinished_folder);
     const UnfinishedFolder unfinished(request.destination / unfinished_folder);
-    const std::array<std::pair<const char*, const char*>, 2> files{
-        {{key_file::certificate, "signing_key.x509"}, {key_file::key_and_certificate, "signing_key.pem"}}};
-    for (const auto& [from, to] : files) {
-        if (request.public_only && from == key_file::key_and_certificate) {
-            continue;
-        }
+    std::vector<const char*> written;
+    const auto write = [&](const char* from, const char* to) {
         copy_with_mode(key.path / from, unfinished.path() / to, mode);
-        rename_over(unfinished.path() / to, request.destination / to);
+        written.push_back(to);
+    };
+    if (!request.public_only) {
+        write(key_file::key_and_certificate, "signing_key.pem");
+    }
+    write(key_file::certificate, "signing_key.x509");
+    // Only now, so that a failure can't leave the key of one pair and the certificate of another.
+    for (const char* name : written) {
+        rename_over(unfinished.path() / name, request.destination / name);
     }
     sync_folder(request.destination, request.destination.string());
     return key;
