@@ -1,5 +1,7 @@
 #include "process.hpp"
 
+#include "report.hpp"
+
 #include <ksign/error.hpp>
 
 #include <fcntl.h>
@@ -36,8 +38,18 @@ pid_t start(const std::vector<std::string>& words, const std::function<bool()>& 
         static_cast<void>(::signal(SIGPIPE, SIG_DFL)); // main() ignores it
         if (prepare()) {
             ::execv(pointers.front(), pointers.data());
+            if (errno == ENOEXEC) {
+                // A script without a #! line: bash, from which DKMS runs it, reads it itself.
+                std::string shell = "bash";
+                pointers.insert(pointers.begin(), shell.data());
+                ::execv("/bin/bash", pointers.data());
+            }
         }
-        ::_exit(127);
+        const bool is_absent = errno == ENOENT;
+        print_error(
+            Error::from_errno(words.front(), "start", errno,
+                              is_absent ? "it, or the program that its first line (#!) names, is not there" : ""));
+        ::_exit(is_absent ? 127 : 126); // as shells do
     }
     return child;
 }

@@ -72,6 +72,18 @@ for name in one two three; do
 done
 readelf -S "$built/one.ko" | grep -q '\.own' || fail "what the script did is lost"
 
+step "one without a #! line: DKMS's bash runs it, and one that can't be started says why"
+own own.sh <<<""
+# shellcheck disable=SC2016 # for the script
+echo 'echo "own: $0 $1 ${BASH##*/}"; exit 7' >"$base/build/own.sh"
+expect_exit 7 "${run[@]}" -- own.sh 'two words'
+expect_in "$out" "own: $base/build/own.sh two words bash"
+expect_built
+echo '#!/no/such/program' >"$base/build/own.sh"
+expect_exit 127 "${run[@]}" -- own.sh
+said "$base/build/own.sh" "start: No such file or directory" "the program that its first line (#!) names"
+expect_built
+
 step "one that is missing or not executable: a warning, as DKMS has it"
 own own.sh <<<"exit 9"
 chmod 644 "$base/build/own.sh"
