@@ -112,14 +112,16 @@ std::vector<std::filesystem::path> built_modules(const Build& build) {
 }
 
 /// Runs the package's own POST_BUILD as DKMS would have: in the build folder, or in /etc/dkms/PACKAGE where DKMS 3.4
-/// found an override there (it then runs us in that folder too). Returns its exit code.
-int run_own_post_build(const Build& build, const std::vector<std::string>& command) {
-    std::filesystem::path folder = build.build_folder();
-    const std::filesystem::path override_folder = std::filesystem::path("/etc/dkms") / build.package;
+/// found an override there (it then runs us in that folder too). Where it is not known which build it is, in the
+/// current folder, which is one of the two. Returns its exit code.
+int run_own_post_build(const std::optional<Build>& build, const std::vector<std::string>& command) {
     std::error_code ignored;
-    if (std::filesystem::equivalent(std::filesystem::current_path(ignored), override_folder, ignored) &&
-        ::access((override_folder / command.front()).c_str(), X_OK) == 0) {
-        folder = override_folder;
+    std::filesystem::path folder = std::filesystem::current_path(ignored);
+    if (build) {
+        const std::filesystem::path override_folder = std::filesystem::path("/etc/dkms") / build->package;
+        const bool is_overridden = std::filesystem::equivalent(folder, override_folder, ignored) &&
+                                   ::access((override_folder / command.front()).c_str(), X_OK) == 0;
+        folder = is_overridden ? override_folder : build->build_folder();
     }
     const std::string program = (folder / command.front()).string();
     if (::access(program.c_str(), X_OK) != 0) {
@@ -184,23 +186,25 @@ int run_post_build(const Arguments& arguments) {
     }
     const std::vector<std::string> own_command(separator == arguments.end() ? separator : separator + 1,
                                                arguments.end());
-    const Settings settings = settings_of(*values);
-    const Build build = identify_build(*values);
-    const Kernel kernel{KernelRelease(build.kernel_release)};
 
     int code = exit_done;
+    std::optional<Build> build;
     std::optional<PackageSigner> signer;
     try {
+        build = identify_build(*values);
+        const Kernel kernel{KernelRelease(build->kernel_release)};
+        const Settings settings = settings_of(*values);
         auto choice = choose_signing({{}, {}, {}, kernel, passphrase_source({}, settings, Prompt::never)}, settings);
         if (choice) {
             signer.emplace(std::move(*choice), settings);
-            signer->sign(built_modules(build), true);
+            signer->sign(built_modules(*build), true);
         } else {
             print_error(missing_key_error(kernel, settings));
             code = settings.missing_key == MissingKey::fail ? exit_failed : exit_done;
         }
     } catch (const Error& error) {
-        // The package's own script still has to run: without it the package may not work at all.
+        // The package's own script still has to run: without it the package may not work at all, and DKMS up to 3.0.13
+        // takes no notice of our exit code.
         print_error(error);
         code = exit_failed;
     }
@@ -209,7 +213,7 @@ int run_post_build(const Arguments& arguments) {
         if (signer && code == exit_done) {
             // It may have changed modules, which no longer fit their signatures then.
             try {
-                signer->sign(built_modules(build), false);
+                signer->sign(built_modules(*build), false);
             } catch (const Error& error) {
                 print_error(error);
                 code = exit_failed;

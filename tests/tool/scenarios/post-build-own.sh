@@ -104,6 +104,20 @@ expect_exit 0 post-build --config "$scratch/no-key.conf" "${arguments[@]}" -- ow
 expect_exit 1 post-build --config "$scratch/no-key-fails.conf" "${arguments[@]}" -- own.sh
 expect_in "$out" "own ran"
 
+step "nor does a ksign.conf that is wrong, or a build that can't be told, keep it from running"
+echo "mising-key = fail" >"$scratch/wrong.conf"
+# shellcheck disable=SC2016 # for the script
+own own.sh <<<'echo "own ran in $PWD"'
+expect_exit 1 post-build --config "$scratch/wrong.conf" "${arguments[@]}" -- own.sh
+said "$scratch/wrong.conf" "mising-key" "ksign.conf(5)"
+expect_in "$out" "own ran in $base/build"
+expect_unsigned "$built/one.ko"
+cd "$base/build"
+expect_exit 1 post-build --config "$scratch/ksign.conf" -- own.sh
+cd "$scratch/work"
+said post-build "can't tell which package, version and kernel DKMS has built" "kernel-sign.conf"
+expect_in "$out" "own ran in $base/build"
+
 step "nor does a module that fails stop it, or its success hide the failure"
 own own.sh <<<'echo "own ran"'
 echo broken >"$built/broken.ko"
