@@ -227,6 +227,8 @@ int main(int count, char** words) {
     ::prctl(PR_SET_DUMPABLE, 0);
     // A token's server that ends must be an error that is told (p11-kit writes to its socket without MSG_NOSIGNAL).
     std::signal(SIGPIPE, SIG_IGN); // NOLINT(cert-err33-c)
+    // A file that would be larger than RLIMIT_FSIZE fails with EFBIG, by itself.
+    std::signal(SIGXFSZ, SIG_IGN); // NOLINT(cert-err33-c)
     // It can't be too late here.
     static_cast<void>(ksign::wipe_freed_memory());
 

@@ -35,7 +35,9 @@ pid_t start(const std::vector<std::string>& words, const std::function<bool()>& 
         throw Error::from_errno(words.front(), "start", errno);
     }
     if (child == 0) {
-        static_cast<void>(::signal(SIGPIPE, SIG_DFL)); // main() ignores it
+        for (const int number : {SIGPIPE, SIGXFSZ}) { // main() ignores them
+            static_cast<void>(::signal(number, SIG_DFL));
+        }
         if (prepare()) {
             ::execv(pointers.front(), pointers.data());
             if (errno == ENOEXEC) {

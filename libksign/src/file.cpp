@@ -464,6 +464,8 @@ Error ReplacementFile::failure(const std::string& action, int error_number) cons
         remedy = "the file is immutable or append-only: chattr -i -a " + original_.real_path().string();
     } else if (error_number == EROFS) {
         remedy = "the file system is mounted read-only";
+    } else if (error_number == EFBIG) {
+        remedy = "the shell's ulimit -f, or the file system, limits the size of files; the old file is untouched";
     } else if (error_number == EACCES || error_number == EPERM) {
         remedy = "run as a user who may write to " + destination_.parent_path().string() + " and keep the file's owner";
     } else if (error_number == ENOSPC || error_number == EDQUOT) {

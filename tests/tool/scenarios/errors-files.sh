@@ -61,6 +61,16 @@ new_module m.ko
 expect_exit 1 bash -c '"$@" >/dev/full' sh "$bin/ksign" show m.ko
 expect_in "$err" "could not be written to standard output"
 
+step "a limit on the size of files: what is larger fails, and nothing else"
+mkdir limited
+new_module limited/large.ko
+new_module limited/small.ko plain other
+expect_exit 1 bash -c 'ulimit -f 50 && "$@"' sh "$bin/ksign" sign "${signing[@]}" limited
+said limited/large.ko "write: File too large" "ulimit -f"
+expect_signed limited/small.ko rsa2048 sha512 "$samples/other.ko"
+cmp limited/large.ko "$samples/sample.ko"
+expect_files limited large.ko small.ko
+
 step "standard streams that are closed: none of them becomes a module's"
 for number in {1..60}; do
     new_module "many/$number.ko"
