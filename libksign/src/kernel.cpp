@@ -46,6 +46,17 @@ Error folder_failure(const std::filesystem::path& folder, const std::error_code&
     return Error::from_errno(folder.string(), "read the folder", why.value());
 }
 
+/// What is at a path. What can't be seen may be there all the same: throws Error (system).
+std::filesystem::file_type type_of(const std::filesystem::path& path) {
+    std::error_code why;
+    const std::filesystem::file_type type = std::filesystem::status(path, why).type();
+    if (type == std::filesystem::file_type::none) {
+        const Error error = Error::from_errno(path.string(), "look for it", why.value());
+        throw error.is_denied() ? error.or_remedy(run_as_root) : error;
+    }
+    return type;
+}
+
 } // namespace
 
 KernelRelease::KernelRelease(std::string text) : text_(std::move(text)) {
@@ -135,8 +146,7 @@ std::optional<std::filesystem::path> Kernel::build_folder() const {
     for (const std::filesystem::path& candidate :
          {modules_folder_ / "build", root_ / "usr/src/kernels" / release_.text()}) {
         std::filesystem::path folder = resolve_in_root(root_, candidate);
-        std::error_code ignored;
-        if (std::filesystem::is_directory(folder, ignored)) {
+        if (type_of(folder) == std::filesystem::file_type::directory) {
             return folder;
         }
     }
@@ -156,8 +166,7 @@ std::optional<KernelConfig> Kernel::config() const {
     }
     for (const char* name : {".config", "include/config/auto.conf"}) {
         const std::filesystem::path file = resolve_in_root(root_, *build / name);
-        std::error_code ignored;
-        if (std::filesystem::exists(file, ignored)) {
+        if (type_of(file) != std::filesystem::file_type::not_found) {
             return KernelConfig::load(file);
         }
     }

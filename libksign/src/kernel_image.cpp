@@ -305,8 +305,14 @@ std::optional<std::filesystem::path> find_kernel_image(const Kernel& kernel) {
 }
 
 std::optional<KernelConfig> find_kernel_config(const Kernel& kernel) {
-    if (auto config = kernel.config()) {
-        return config;
+    try {
+        if (auto config = kernel.config()) {
+            return config;
+        }
+    } catch (const Error& error) {
+        if (!error.is_denied()) {
+            throw;
+        }
     }
     const auto file = first_file_in_root(kernel.root(), {kernel.root() / "boot" / ("config-" + kernel.release().text()),
                                                          kernel.modules_folder() / "config"});

@@ -17,7 +17,12 @@ class Collector {
         : kernel_(kernel), config_(config), of_kernel_(" of kernel " + kernel.release().text()) {}
 
     [[nodiscard]] InstalledCertificates collect() {
-        if (const auto build = kernel_.build_folder()) {
+        std::optional<std::filesystem::path> build;
+        attempt([&] { build = kernel_.build_folder(); });
+        if (build) {
+            if (!config_) {
+                attempt([this] { static_cast<void>(kernel_.config()); }); // it may be there, and closed to this user
+            }
             attempt([this] { take_kernel_key(); });
             // What the kernel's build extracts of CONFIG_MODULE_SIG_KEY (certs/Makefile), and always builds in.
             attempt([&] { take(*build / "certs/signing_key.x509", "certs/signing_key.x509" + of_kernel_, true); });

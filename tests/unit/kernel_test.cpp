@@ -154,6 +154,20 @@ TEST_CASE("a kernel without headers has no build folder", "[kernel]") {
     CHECK_FALSE(kernel_in(root).build_folder());
 }
 
+TEST_CASE("a build folder or configuration that can't be seen is not taken for none", "[kernel]") {
+    const KernelRoot root;
+    root.folder("boot");
+    const std::string unseen(300, 'x'); // longer than a name may be, which stops root, too
+    root.link("lib/modules/" + release + "/build", "/boot/" + unseen);
+    CHECK(error_of([&] { static_cast<void>(kernel_in(root).build_folder()); }).code() == ErrorCode::system);
+    std::filesystem::remove(root / ("lib/modules/" + release + "/build"));
+    root.link("lib/modules/" + release + "/build/.config", "/boot/" + unseen);
+    CHECK(kernel_in(root).build_folder());
+    const Error error = error_of([&] { static_cast<void>(kernel_in(root).config()); });
+    CHECK(error.subject() == (root / ("boot/" + unseen)).string());
+    CHECK(mentions(error.reason(), "look for it: "));
+}
+
 TEST_CASE("Fedora's headers without their kernel, as where packages are built", "[kernel]") {
     const KernelRoot root;
     root.file("usr/src/kernels/" + release + "/.config", "CONFIG_MODULE_SIG=y\n");

@@ -46,12 +46,14 @@ class KSIGN_EXPORT Kernel {
     /// ROOT/lib/modules/RELEASE. It need not exist.
     [[nodiscard]] const std::filesystem::path& modules_folder() const noexcept { return modules_folder_; }
     /// The headers: what its `build` leads to within the root, else Fedora's /usr/src/kernels/RELEASE, to which only
-    /// the kernel's own package has a link. Nothing if there are none.
+    /// the kernel's own package has a link. Nothing if there are none. Throws Error (system) if that can't be seen: its
+    /// key and what it can verify are not known then.
     [[nodiscard]] std::optional<std::filesystem::path> build_folder() const;
     /// What Arch calls its package, and names its files in /boot and mkinitcpio's presets by: the first line of
     /// `pkgbase` beside the modules. Empty if there is none.
     [[nodiscard]] std::string package_base() const;
-    /// build/.config, or build/include/config/auto.conf. Nothing if there is none. Throws Error if unreadable.
+    /// build/.config, or build/include/config/auto.conf. Nothing if there is none. Throws Error if that can't be
+    /// seen or read.
     [[nodiscard]] std::optional<KernelConfig> config() const;
 
     /// The file that modprobe takes for a module's name: by modules.dep, else by looking for it. Throws Error (kernel)

@@ -42,7 +42,8 @@ struct KernelImage {
 [[nodiscard]] KSIGN_EXPORT std::optional<std::filesystem::path> find_kernel_image(const Kernel& kernel);
 
 /// The configuration of an installed kernel: that of its headers, else boot/config-RELEASE, else `config` in its
-/// modules' folder (Fedora). Nothing if there is none.
+/// modules' folder (Fedora). Nothing if there is none, nor if that of its headers is closed to this user and the others
+/// are not there: find_installed_certificates() then says so.
 [[nodiscard]] KSIGN_EXPORT std::optional<KernelConfig> find_kernel_config(const Kernel& kernel);
 
 /// Adds what is built into an image.

@@ -113,6 +113,26 @@ expect_exit 1 "${as_nobody[@]}" "$bin/ksign" dkms status --root root --json
 expect_json 'd["packages"][0]["builds"][0]["problems"]' "['$folder/khash: look for the signing key: $hint it as root']"
 rm -r root/var/lib/dkms/zfs "$modules_folder/updates/dkms/zfs.ko"
 
+step "headers that root alone may enter: nothing is known of them, and no other key is taken for theirs"
+cp "$keys/p256.key" "$keys/p256.der" .
+chown 65534:65534 p256.key
+echo "key = $PWD/p256.key" >other.conf
+echo "certificate = $PWD/p256.der" >>other.conf
+chmod 700 root/usr/src
+for command in "sign --dry-run --config other.conf" "sign --dry-run --key p256.key --certificate p256.der"; do
+    # shellcheck disable=SC2086 # words
+    expect_exit 1 "${as_nobody[@]}" "$bin/ksign" $command --root root -k $release m
+    said "root/usr/src/linux-headers-$release" "look for it: Permission denied" "run it as root"
+done
+expect_exit 1 "${as_nobody[@]}" "$bin/ksign" verify --root root -k $release m
+expect_in "$out" "not known: signed by ksign test key rsa2048 (serial "
+expect_in "$out" "linux-headers-$release: look for it: Permission denied; run it as root"
+expect_exit 1 "${as_nobody[@]}" "$bin/ksign" verify --root root -k $release ./unsigned.ko
+expect_in "$out" "refused with EKEYREJECTED"
+expect_exit 1 "${as_nobody[@]}" "$bin/ksign" audit --root root -k $release
+expect_in "$out" "It is not known whether it is safe to boot $release"
+chmod 755 root/usr/src
+
 step "an image, and an initramfs, that root alone may read"
 mkdir -p root/boot
 echo image >root/boot/vmlinuz-$release
