@@ -1,5 +1,6 @@
 #include "file.hpp"
 
+#include <ksign/shell.hpp>
 #include <ksign/text_file.hpp>
 
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 #include <cstring>
 #include <memory>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 namespace ksign {
@@ -97,6 +99,36 @@ std::size_t read_fully(int descriptor, std::uint64_t position, std::span<std::by
     return filled;
 }
 
+enum class Lock { held, impossible, stopped };
+
+/// Asks again and again rather than wait in flock(2), which has no end, and which a signal whose handler has SA_RESTART
+/// does not interrupt.
+Lock wait_for_lock(int descriptor, const std::filesystem::path& path, const std::function<bool()>& stop,
+                   std::chrono::milliseconds patience) {
+    constexpr std::chrono::milliseconds longest_pause(20);
+    std::chrono::milliseconds pause(1);
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+        // No locks on this file system. EBADF: NFS wants a descriptor that is open for writing, which no folder has.
+        if (errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK || errno == EBADF || errno == EINVAL) {
+            return Lock::impossible;
+        }
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            throw Error::from_errno(path.string(), "lock", errno);
+        }
+        if (stop()) {
+            return Lock::stopped;
+        }
+        if (std::chrono::steady_clock::now() >= end) {
+            throw Error(ErrorCode::system, path.string(), "is locked by another process, which does not let go of it",
+                        "`fuser -v " + shell_path(path) + "` shows who has it open: wait for that, or end it");
+        }
+        std::this_thread::sleep_for(pause);
+        pause = std::min(2 * pause, longest_pause);
+    }
+    return Lock::held;
+}
+
 } // namespace
 
 FileDescriptor::FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
@@ -156,29 +188,26 @@ InputFile InputFile::open_of_system(const std::filesystem::path& path) {
     }
 }
 
-InputFile InputFile::open_locked(const std::filesystem::path& path) {
-    return *open_with_lock(path, LOCK_EX);
+InputFile InputFile::open_locked(const std::filesystem::path& path, std::chrono::milliseconds patience) {
+    return *open_locked_unless([] { return false; }, path, patience);
 }
 
 std::optional<InputFile> InputFile::try_open_locked(const std::filesystem::path& path) {
-    return open_with_lock(path, LOCK_EX | LOCK_NB);
+    return open_locked_unless([] { return true; }, path);
 }
 
-std::optional<InputFile> InputFile::open_with_lock(const std::filesystem::path& path, int operation) {
+std::optional<InputFile> InputFile::open_locked_unless(const std::function<bool()>& stop,
+                                                       const std::filesystem::path& path,
+                                                       std::chrono::milliseconds patience) {
     while (true) {
         InputFile file = open(path);
-        while (::flock(file.descriptor(), operation) != 0) {
-            if (errno == EINTR) {
-                continue;
-            }
-            if (errno == EWOULDBLOCK) {
-                return std::nullopt;
-            }
-            // No locks on this file system (EBADF: NFS wants a writable descriptor).
-            if (errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK || errno == EBADF || errno == EINVAL) {
-                return file;
-            }
-            throw Error::from_errno(path.string(), "lock", errno);
+        switch (wait_for_lock(file.descriptor(), path, stop, patience)) {
+        case Lock::held:
+            break;
+        case Lock::impossible:
+            return file;
+        case Lock::stopped:
+            return std::nullopt;
         }
         // While this process waited, the one before it may have put a new file under the name, or written to this one.
         struct stat now {};
@@ -613,20 +642,13 @@ std::error_code for_each_entry(const std::filesystem::path& folder,
     return why;
 }
 
-FileDescriptor lock_folder(const std::filesystem::path& folder) {
+FileDescriptor lock_folder(const std::filesystem::path& folder, std::chrono::milliseconds patience) {
     FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!descriptor.is_open()) {
         throw Error::from_errno(folder.string(), "open", errno);
     }
-    while (::flock(descriptor.number(), LOCK_EX) != 0) {
-        // EBADF: NFS wants a descriptor that is open for writing, which no folder has.
-        if (errno == ENOSYS || errno == EOPNOTSUPP || errno == ENOLCK || errno == EBADF || errno == EINVAL) {
-            break;
-        }
-        if (errno != EINTR) {
-            throw Error::from_errno(folder.string(), "lock", errno);
-        }
-    }
+    static_cast<void>(wait_for_lock(
+        descriptor.number(), folder, [] { return false; }, patience));
     return descriptor;
 }
 

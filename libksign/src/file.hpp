@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -23,6 +24,9 @@ using ByteSink = std::function<void(std::span<const std::byte>)>;
 
 /// Bytes that one read or write moves. Large enough that system calls do not count, small enough to stay in the cache.
 inline constexpr std::size_t chunk_size = std::size_t{128} * 1024;
+
+/// How long a lock is waited for. Whoever may read a file can lock it (flock(2)), and keep others waiting.
+inline constexpr std::chrono::milliseconds lock_patience = std::chrono::minutes(1);
 
 /// Owns a file descriptor.
 class FileDescriptor {
@@ -56,9 +60,14 @@ class InputFile {
     [[nodiscard]] static InputFile open_of_system(const std::filesystem::path& path);
 
     /// As open(), and holds an exclusive lock until destroyed, so that two processes that replace the same file do it
-    /// one after the other, each seeing the other's result. Waits for the lock. Where the file system has no locks,
-    /// it goes on without.
-    [[nodiscard]] static InputFile open_locked(const std::filesystem::path& path);
+    /// one after the other, each seeing the other's result. Waits for the lock; throws Error (system) when the patience
+    /// is at its end. Where the file system has no locks, it goes on without.
+    [[nodiscard]] static InputFile open_locked(const std::filesystem::path& path,
+                                               std::chrono::milliseconds patience = lock_patience);
+    /// The same; nothing if it has to wait and @p stop says, then or later, that it is not to.
+    [[nodiscard]] static std::optional<InputFile>
+    open_locked_unless(const std::function<bool()>& stop, const std::filesystem::path& path,
+                       std::chrono::milliseconds patience = lock_patience);
 
     /// As open_locked(), but where another holds the lock it gives nothing rather than wait. For those who hold locks
     /// already: two that wait for each other's would wait for ever.
@@ -86,7 +95,6 @@ class InputFile {
     void expect_unchanged() const;
 
   private:
-    static std::optional<InputFile> open_with_lock(const std::filesystem::path& path, int operation);
     InputFile(FileDescriptor descriptor, std::filesystem::path path, std::filesystem::path real_path);
 
     FileDescriptor descriptor_;
@@ -199,8 +207,9 @@ std::error_code for_each_entry(const std::filesystem::path& folder,
                                const std::function<void(const std::filesystem::directory_entry&)>& handle);
 
 /// Holds a folder's lock (flock(2)) until destroyed: those who change it do so one after the other. Waits for it.
-/// Throws Error (system). Where the file system has no locks, it goes on without.
-[[nodiscard]] FileDescriptor lock_folder(const std::filesystem::path& folder);
+/// Throws Error (system), also when the patience is at its end. Where the file system has no locks, it goes on without.
+[[nodiscard]] FileDescriptor lock_folder(const std::filesystem::path& folder,
+                                         std::chrono::milliseconds patience = lock_patience);
 
 /// Writes a new file whole, or replaces one, with the given mode less the umask; synced and renamed like a
 /// ReplacementFile.

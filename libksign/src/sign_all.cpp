@@ -119,7 +119,10 @@ std::vector<SignedModule> sign_group(std::span<const std::filesystem::path> modu
             if (!file) {
                 // Who holds it may wait for one that is held here, and may be this very group.
                 group.commit();
-                file = InputFile::open_locked(modules[index]);
+                file = InputFile::open_locked_unless(stop, modules[index]);
+            }
+            if (!file) {
+                break;
             }
             group.add(std::make_unique<PreparedModule>(std::move(*file), signer, options), results[index]);
         } catch (const Error& error) {

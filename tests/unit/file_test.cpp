@@ -568,3 +568,20 @@ TEST_CASE("a descriptor is closed once, by its last owner", "[file]") {
     }
     CHECK_FALSE(is_open(number));
 }
+
+TEST_CASE("a lock that nobody lets go of is not waited for without end", "[file]") {
+    constexpr std::chrono::milliseconds patience(50);
+    const TemporaryFolder folder;
+    write_file(folder / "a.ko", "old");
+    const InputFile file = InputFile::open_locked(folder / "a.ko");
+    const Error error = error_of([&] { static_cast<void>(InputFile::open_locked(folder / "a.ko", patience)); });
+    CHECK(error.code() == ErrorCode::system);
+    CHECK(mentions(error.reason(), "is locked by another process"));
+    CHECK(mentions(error.remedy(), "fuser -v " + (folder / "a.ko").string()));
+    CHECK_FALSE(InputFile::try_open_locked(folder / "a.ko"));
+    int asked = 0;
+    CHECK_FALSE(InputFile::open_locked_unless([&asked] { return ++asked > 3; }, folder / "a.ko"));
+
+    const FileDescriptor held = lock_folder(folder.path());
+    CHECK(mentions(error_of([&] { static_cast<void>(lock_folder(folder.path(), patience)); }).reason(), "is locked"));
+}

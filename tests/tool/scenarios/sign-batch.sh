@@ -237,3 +237,16 @@ stopped=$!
 sleep 0.05
 kill -INT "$stopped"
 wait "$stopped" || fail "SIGINT was not ignored: $(<stopped.err)"
+
+step "stopped by a signal while another holds a module's lock"
+exec {lock}<many/100.ko
+flock "$lock"
+env --default-signal=INT "$bin/ksign" sign -f -j 2 "${signing[@]}" many/100.ko many/101.ko >stopped 2>stopped.err &
+stopped=$!
+sleep 1
+kill -INT "$stopped"
+code=0
+wait "$stopped" || code=$?
+((code == 130)) || fail "exit code $code: $(<stopped.err)"
+expect_in stopped.err "stopped by a signal"
+exec {lock}<&-
