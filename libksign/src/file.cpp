@@ -256,13 +256,17 @@ void InputFile::expect_unchanged() const {
     }
 }
 
-ReplacementFile::ReplacementFile(const InputFile& original) : original_(original), destination_(original.real_path()) {
-    if (original.status().st_nlink > 1) {
-        throw Error(ErrorCode::usage, original.path().string(),
-                    "has " + std::to_string(original.status().st_nlink) +
+void InputFile::expect_only_name() const {
+    if (status_.st_nlink > 1) {
+        throw Error(ErrorCode::usage, path_.string(),
+                    "has " + std::to_string(status_.st_nlink) +
                         " names (hard links), and replacing it under one would leave the old module under the others",
                     "give it a file of its own first: cp -a FILE FILE.new && mv FILE.new FILE");
     }
+}
+
+ReplacementFile::ReplacementFile(const InputFile& original) : original_(original), destination_(original.real_path()) {
+    original.expect_only_name();
     open_temporary();
 }
 

@@ -94,6 +94,10 @@ class InputFile {
     /// computed from it then no longer holds.
     void expect_unchanged() const;
 
+    /// Throws Error (usage) if the file has further names (hard links): replaced under one, it would keep its old
+    /// content under the others.
+    void expect_only_name() const;
+
   private:
     InputFile(FileDescriptor descriptor, std::filesystem::path path, std::filesystem::path real_path);
 
@@ -114,8 +118,7 @@ class InputFile {
 /// a killed process and is removed. It does not end in .ko, so depmod never takes it for a module.
 class ReplacementFile {
   public:
-    /// A replacement for @p original itself. Throws if the file has further names (hard links), which would keep the
-    /// old content.
+    /// A replacement for @p original itself, which has to have only one name.
     explicit ReplacementFile(const InputFile& original);
 
     /// A file at @p destination with the attributes of @p original. An existing file there is replaced. Throws if what

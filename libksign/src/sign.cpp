@@ -67,6 +67,13 @@ std::unique_ptr<ReplacementFile> write_module(const InputFile& file, const Exami
     return output;
 }
 
+/// What write_module() would refuse, found out without writing.
+void expect_writable(const InputFile& file, const std::optional<std::filesystem::path>& destination) {
+    if (!destination) {
+        file.expect_only_name();
+    }
+}
+
 /// The module with nothing else changed, at another place, but for its commit.
 std::unique_ptr<ReplacementFile> copy_module(const InputFile& file, const std::filesystem::path& destination) {
     auto output = std::make_unique<ReplacementFile>(file, destination);
@@ -106,6 +113,9 @@ PreparedModule::PreparedModule(InputFile input, const Signer& signer, const Sign
         result.signature = sign_digest(signer, options.hash, found.payload.digest, options.form);
     }
     if (options.files.dry_run) {
+        if (result.outcome != SignOutcome::unchanged) {
+            expect_writable(file, destination);
+        }
         return;
     }
     if (result.outcome != SignOutcome::unchanged) {
@@ -144,9 +154,11 @@ SignResult attach_signature(const std::filesystem::path& module, std::span<const
         // At least what says who signed: bytes that are no signature at all would make a module that never loads.
         static_cast<void>(describe_signature(signature, "the signature"));
     }
-    if (!options.files.dry_run) {
-        write_module(file, found, options.hash, make_tail(signature), options.files, other_destination(file, options))
-            ->commit();
+    const auto destination = other_destination(file, options);
+    if (options.files.dry_run) {
+        expect_writable(file, destination);
+    } else {
+        write_module(file, found, options.hash, make_tail(signature), options.files, destination)->commit();
     }
     return {found.payload.signatures.empty() ? SignOutcome::signed_first : SignOutcome::signed_again,
             found.codec.kind,
@@ -158,7 +170,12 @@ std::size_t strip_signatures(const std::filesystem::path& module, const FileOpti
     const InputFile file = InputFile::open_locked(module);
     const Examination found =
         on_unchanged(file, [&] { return examine(file, HashAlgorithm::sha256, options.max_payload); });
-    if (!found.payload.signatures.empty() && !options.dry_run) {
+    if (found.payload.signatures.empty()) {
+        return 0;
+    }
+    if (options.dry_run) {
+        expect_writable(file, std::nullopt);
+    } else {
         write_module(file, found, HashAlgorithm::sha256, {}, options, std::nullopt)->commit();
     }
     return found.payload.signatures.size();

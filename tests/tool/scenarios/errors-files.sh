@@ -34,11 +34,16 @@ new_module case/m.ko
 ln case/m.ko other-name.ko
 refused case/m.ko "has 2 names (hard links)" "cp -a FILE FILE.new && mv FILE.new FILE" ksign sign "${signing[@]}" case/m.ko
 refused case/m.ko "has 2 names (hard links)" "cp -a" "${sign_file[@]}" case/m.ko
+refused case/m.ko "has 2 names (hard links)" "cp -a" ksign sign --dry-run "${signing[@]}" case/m.ko
 cmp other-name.ko "$samples/sample.ko"
 # To a destination it can be signed: nothing is replaced.
 silently "${sign_file[@]}" case/m.ko dest.ko
 expect_signed dest.ko rsa2048 sha512
-rm -r case other-name.ko
+# What is signed right already is not written.
+ln dest.ko dest-too.ko
+unchanged ksign sign --dry-run "${signing[@]}" dest.ko
+refused dest.ko "has 2 names (hard links)" "cp -a" ksign strip --dry-run dest.ko
+rm -r case other-name.ko dest.ko dest-too.ko
 
 step "a destination that can't be"
 new_module case/m.ko
