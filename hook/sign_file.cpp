@@ -6,6 +6,7 @@
 #include <ksign/error.hpp>
 #include <ksign/kernel.hpp>
 #include <ksign/sign.hpp>
+#include <ksign/text_file.hpp>
 #include <ksign/token.hpp>
 
 #include <getopt.h>
@@ -13,7 +14,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 
 namespace ksign::hook {
 namespace {
@@ -115,11 +115,8 @@ void write_detached(const std::string& module, std::span<const std::byte> signat
 }
 
 std::vector<std::byte> read_raw_signature(const std::string& path) {
-    std::ifstream stream(path, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-    if (!stream || stream.bad()) {
-        throw Error::from_errno(path, "read", errno);
-    }
+    constexpr std::size_t largest_signature = std::size_t{1} << 20U; // with certificates in it; most are of 1 KiB
+    const std::string text = read_text_file(path, largest_signature);
     const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
     return {bytes, bytes + text.size()};
 }

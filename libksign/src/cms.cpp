@@ -308,18 +308,22 @@ bool is_right_signature(std::span<const std::byte> signature, const Signer& sign
     return std::ranges::equal(assemble(signer, hash, form, digest, signature_value(info)), signature);
 }
 
-void expect_signature_of(std::span<const std::byte> signature, X509* certificate, HashAlgorithm hash,
-                         std::span<const std::byte> digest, const std::string& subject) {
+void expect_detached(std::span<const std::byte> signature, const std::string& subject) {
     const CmsHandle cms = parse(signature);
-    CMS_SignerInfo* info = cms ? only_signer(cms.get()) : nullptr;
-    if (info == nullptr) {
+    if (!cms || only_signer(cms.get()) == nullptr) {
         throw Error(ErrorCode::malformed_signature, subject, "is not a CMS message with one signer");
     }
     if (CMS_is_detached(cms.get()) != 1) {
         throw Error(ErrorCode::malformed_signature, subject, "carries its content, which the kernel does not take",
                     "make a detached signature");
     }
-    if (!is_signature_of(info, certificate, hash, digest)) {
+}
+
+void expect_signature_of(std::span<const std::byte> signature, X509* certificate, HashAlgorithm hash,
+                         std::span<const std::byte> digest, const std::string& subject) {
+    expect_detached(signature, subject);
+    const CmsHandle cms = parse(signature);
+    if (!is_signature_of(only_signer(cms.get()), certificate, hash, digest)) {
         throw Error(ErrorCode::crypto, subject, "is not a signature of this module by that certificate and hash");
     }
 }

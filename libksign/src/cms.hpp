@@ -29,6 +29,10 @@ namespace ksign {
 void expect_signature_of(std::span<const std::byte> signature, X509* certificate, HashAlgorithm hash,
                          std::span<const std::byte> digest, const std::string& subject);
 
+/// Throws Error (malformed_signature) unless it is a CMS message with one signer and without the content, as
+/// pkcs7_supply_detached_data() of the kernel wants it.
+void expect_detached(std::span<const std::byte> signature, const std::string& subject);
+
 /// What a signature says of itself. Throws Error (malformed_signature) if it is no CMS SignedData with one signer.
 [[nodiscard]] SignatureDescription describe_signature(std::span<const std::byte> signature, const std::string& subject);
 

@@ -60,3 +60,12 @@ echo nonsense >nonsense.p7s
 wrong_raw "not a CMS message" nonsense.p7s sha256 "$keys/rsa2048.der" case/m.ko
 wrong_raw "not a CMS message" empty.p7s sha256 "$keys/rsa2048.der" case/m.ko
 wrong_raw "No such file or directory" missing.p7s sha256 "$keys/rsa2048.der" case/m.ko
+wrong_raw "read: Is a directory" case sha256 "$keys/rsa2048.der" case/m.ko
+
+step "one with its content in it, which no kernel takes, whoever the certificate is of"
+openssl cms -sign -binary -noattr -nosmimecap -nocerts -nodetach -md sha256 -outform DER -in case/m.ko \
+    -signer "$keys/rsa2048.pem" -inkey "$keys/rsa2048.key" -out content.p7s
+for certificate in "$keys/rsa2048.der" none; do
+    wrong_raw "carries its content" content.p7s sha256 "$certificate" case/m.ko
+done
+wrong_raw "not a CMS message" nonsense.p7s sha256 none case/m.ko
