@@ -295,9 +295,11 @@ TEST_CASE("what is compressed anew is so at the level asked for", "[sign]") {
     const std::map<ContainerKind, Bytes> containers{{ContainerKind::gzip, make_gzip(payload, commented)},
                                                     {ContainerKind::xz, make_xz(payload, {LZMA_CHECK_CRC64})},
                                                     {ContainerKind::zstd, make_zstd(payload, unsized)}};
-    for (const auto& [kind, container] : containers) {
+    for (const auto& entry : containers) { // a structured binding could not be captured by its name alone
+        const ContainerKind kind = entry.first;
+        const Bytes& container = entry.second;
         INFO(container_name(kind));
-        const auto size_at = [&, kind = kind, container = container](int level) {
+        const auto size_at = [&](int level) {
             const ModuleFile module(container);
             SignOptions options;
             options.files.levels = {level, level, level};
