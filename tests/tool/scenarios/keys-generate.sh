@@ -76,10 +76,13 @@ described() { openssl x509 "$@" -noout -subject -nameopt utf8,sep_multiline -ext
 cmp <(described -inform DER -in profiled/current/signing_crt.crt) <(described -in reference.pem) ||
     fail "openssl req makes another certificate of this profile"
 expect_exit 0 ksign keys generate --kernel-config config --certs-local profiled --cn "My key" --code-signing --ca
+[[ $(openssl x509 -in profiled/current/signing_key.pem -noout -subject -nameopt RFC2253) == "subject=CN=My key" ]] ||
+    fail "--cn: $(openssl x509 -in profiled/current/signing_key.pem -noout -subject -nameopt RFC2253)"
 openssl x509 -in profiled/current/signing_key.pem -noout -text >text
-for line in "CN = My key" "Code Signing" "CA:TRUE" "Certificate Sign"; do
+for line in "Code Signing" "CA:TRUE" "Certificate Sign"; do
     expect_in text "$line"
 done
+expect_not_in text "Digital Signature"
 [[ $(find profiled -mindepth 1 -maxdepth 1 -type d | wc -l) == 2 ]] || fail "two keys of one minute share a folder"
 
 step "the type follows what the kernel can verify, and a word says why"

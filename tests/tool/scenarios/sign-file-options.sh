@@ -50,13 +50,14 @@ step "-i puts the certificate in, and openssl needs no other then"
 new_module m.ko
 silently sign-file -i "${signing[@]}" m.ko
 expect_signed m.ko rsa2048 sha256
-openssl cms -cmsout -print -noout -inform DER -in "$scratch/signature" >printed
-expect_in printed "subject: O=ksign tests, CN=ksign test key rsa2048"
+openssl cms -cmsout -noout -inform DER -in "$scratch/signature" -certsout included.pem
+[[ $(grep -c '^-----BEGIN CERTIFICATE' included.pem) == 1 ]] || fail "not one certificate: $(<included.pem)"
+openssl x509 -in included.pem -outform DER | cmp - "$keys/rsa2048.der" || fail "another certificate"
 openssl cms -verify -binary -inform DER -in "$scratch/signature" -content "$scratch/payload" -CAfile "$keys/rsa2048.pem" \
     -purpose any -out /dev/null 2>log || fail "$(<log)"
 silently sign-file "${signing[@]}" m.ko
 "$tool_tests/payload.py" split m.ko payload signature
-openssl cms -cmsout -print -noout -inform DER -in signature >printed
-expect_not_in printed "subject:"
+openssl cms -cmsout -noout -inform DER -in signature -certsout left.pem
+[[ -f left.pem && ! -s left.pem ]] || fail "still a certificate: $(<left.pem)"
 cmp m.ko expected.ko || fail "what -i put in stayed"
 
