@@ -451,11 +451,13 @@ install_dkms() {
 # --- kernels of Debian --------------------------------------------------------
 
 # debian_kernel [SUITE]: Debian's newest kernel package of this machine's release, or of a suite such as
-# bookworm-backports, unpacked in the cache of the tests. Sets $package, $package_root, and $package_count, how many
-# modules the package lists. The machine's own sources are not changed: a suite is looked at through lists of our own.
+# bookworm-backports, unpacked in the cache of the tests. Sets $package, $package_count, how many modules the package
+# lists, $package_modules, the folder of these (below lib up to Debian 12, below usr/lib since), $package_image and
+# $package_config (in boot, or of Linux 7 beside the modules). The machine's own sources are not changed: a suite is
+# looked at through lists of our own.
 debian_kernel() {
-    local suite=${1-} architecture cache=${XDG_CACHE_HOME:-$HOME/.cache}/ksign-tests mirror download
-    local -a view=()
+    local suite=${1-} architecture cache=${XDG_CACHE_HOME:-$HOME/.cache}/ksign-tests mirror download deb
+    local -a view=() parts
     architecture=$(dpkg --print-architecture)
     mkdir -p "$cache"
     if [[ -n $suite ]]; then
@@ -488,14 +490,29 @@ debian_kernel() {
         download=$(mktemp -d -p "$cache")
         (cd "$download" && apt-get "${view[@]}" -o APT::Sandbox::User=root download "$package") ||
             fail "$package can't be downloaded, and is not in $cache"
-        dpkg -x "$download"/*.deb "$download/root"
+        # Of Linux 7, it is empty and depends on what holds the image, its configuration and the modules.
+        mapfile -t parts < <(dpkg-deb --field "$download"/*.deb Depends | tr ',' '\n' |
+            sed -n "s/^ *\(linux-[a-z]*-${package#linux-image-}\) .*/\1/p")
+        ((${#parts[@]} == 0)) || (cd "$download" && apt-get "${view[@]}" -o APT::Sandbox::User=root download "${parts[@]}") ||
+            fail "not all that $package depends on can be downloaded: ${parts[*]}"
+        for deb in "$download"/*.deb; do
+            dpkg -x "$deb" "$download/root"
+        done
         # The count is the package's own, not that of what was unpacked.
-        dpkg-deb --contents "$download"/*.deb | grep -cE '\.ko(\.xz|\.zst|\.gz)?$' >"$download/count"
+        for deb in "$download"/*.deb; do
+            dpkg-deb --contents "$deb"
+        done | grep -cE '\.ko(\.xz|\.zst|\.gz)?$' >"$download/count"
         rm "$download"/*.deb
         mv -T "$download" "$unpacked"
     fi
-    # shellcheck disable=SC2034 # for whoever calls this
-    package_root=$unpacked/root
     package_count=$(<"$unpacked/count")
+    package_modules=$(compgen -G "$unpacked/root/lib/modules/*" || compgen -G "$unpacked/root/usr/lib/modules/*") ||
+        fail "$package has no folder of modules"
+    # shellcheck disable=SC2034 # for whoever calls this
+    package_image=$(compgen -G "$unpacked/root/boot/vmlinuz-*" || compgen -G "$package_modules/vmlinuz") ||
+        fail "$package has no image"
+    # shellcheck disable=SC2034
+    package_config=$(compgen -G "$unpacked/root/boot/config-*" || compgen -G "$package_modules/config") ||
+        fail "$package has no configuration"
     ((package_count > 1000)) || fail "$package has $package_count modules only"
 }

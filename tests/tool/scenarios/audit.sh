@@ -7,21 +7,25 @@ command -v apt-get >/dev/null || skip "the tools are Debian's packages, and ther
 ((EUID == 0)) || skip "only root can mount an overlay"
 
 debian_kernel
-release=$(basename "$package_root"/lib/modules/*)
+release=$(basename "$package_modules")
 root=$scratch/root
 modules=$root/lib/modules/$release
 
 step "a kernel with a part of its modules"
 mkdir -p "$modules" "$root/boot" "$root/etc"
-cp "$package_root"/boot/{vmlinuz,config}-* "$root/boot/"
-cp "$package_root/lib/modules/$release"/modules.{builtin,builtin.modinfo,order} "$modules/"
-for part in fs/ext4 fs/jbd2 fs/fat fs/mbcache.ko drivers/block/loop.ko drivers/block/virtio_blk.ko drivers/virtio lib/crc16.ko \
-    drivers/net/dummy.ko crypto/crc32c_generic.ko fs/nls drivers/char/virtio_console.ko; do
+cp "$package_image" "$root/boot/vmlinuz-$release"
+cp "$package_config" "$root/boot/config-$release"
+cp "$package_modules"/modules.{builtin,builtin.modinfo,order} "$modules/"
+# As the package has them: plain up to Debian 12, .ko.xz since.
+ko=ko
+[[ ! -e $package_modules/kernel/drivers/block/loop.ko.xz ]] || ko=ko.xz
+for part in fs/ext4 fs/jbd2 fs/fat fs/mbcache.$ko drivers/block/loop.$ko drivers/block/virtio_blk.$ko drivers/virtio \
+    lib/crc16.$ko drivers/net/dummy.$ko crypto/crc32c_generic.$ko fs/nls drivers/char/nvram.$ko; do
     mkdir -p "$modules/kernel/$(dirname "$part")"
-    cp -r "$package_root/lib/modules/$release/kernel/$part" "$modules/kernel/$part"
+    cp -r "$package_modules/kernel/$part" "$modules/kernel/$part"
 done
 depmod -b "$root" "$release"
-count=$(find "$modules" -name '*.ko' | wc -l)
+count=$(find "$modules" -name "*.$ko" | wc -l)
 ((count >= 20)) || fail "only $count modules"
 
 audit() {
@@ -42,19 +46,23 @@ cp -r "$modules" "$scratch/good"
 new_module "$modules/updates/unsigned.ko"
 new_module "$modules/updates/stranger.ko"
 silently sign-file sha256 "$keys/stranger.key" "$keys/stranger.der" "$modules/updates/stranger.ko"
-printf '\x01' | dd of="$modules/kernel/drivers/net/dummy.ko" bs=1 seek=3000 conv=notrunc status=none
+dummy=$modules/kernel/drivers/net/dummy.$ko
+container=$(container_of "$dummy")
+decompress "$dummy" >dummy.ko
+printf '\x01' | dd of=dummy.ko bs=1 seek=3000 conv=notrunc status=none
+compress "$container" <dummy.ko >"$dummy"
 audit 1
 expect_in "$out" "$((count + 2)) modules, $((count - 1)) load, 3 refused"
 expect_in "$out" "  1 signed by nobody that they name"
 expect_in "$out" "  $modules/updates/unsigned.ko: refused with EKEYREJECTED"
 expect_in "$out" "  $modules/updates/stranger.ko: refused with EKEYREJECTED (modprobe: Key was rejected by service): signed by ksign test key stranger (serial "
-expect_in "$out" "  $modules/kernel/drivers/net/dummy.ko: refused with EKEYREJECTED"
+expect_in "$out" "  $dummy: refused with EKEYREJECTED"
 [[ $(tail -n 1 "$out") == "It is not safe to boot $release with module.sig_enforce=1: 3 installed modules would be refused." ]] ||
     fail "its last line: $(tail -n 1 "$out")"
 audit 1 --json --trust "$keys/stranger.pem"
-expect_json '[m["path"].split("/")[-1] for m in d["troubled"]]' "['dummy.ko', 'unsigned.ko']"
+expect_json '[m["path"].split("/")[-1] for m in d["troubled"]]' "['dummy.$ko', 'unsigned.ko']"
 rm -rf "$modules/updates"
-cp "$scratch/good/kernel/drivers/net/dummy.ko" "$modules/kernel/drivers/net/dummy.ko"
+cp "$scratch/good/kernel/drivers/net/dummy.$ko" "$dummy"
 audit 0
 
 step "the kernel's own key, which its image does not know: signing with it is no remedy"
@@ -128,7 +136,7 @@ machine() {
 machine >"$scratch/machine.before"
 
 # The initramfs is made with a loop module by a stranger and a dummy that is Debian's own.
-loop=$modules/kernel/drivers/block/loop.ko
+loop=$modules/kernel/drivers/block/loop.$ko
 expect_exit 0 ksign sign --hash sha256 --key "$keys/stranger.key" --certificate "$keys/stranger.der" "$loop"
 make_initramfs
 machine | cmp - "$scratch/machine.before" || fail "the machine was changed"
@@ -141,7 +149,7 @@ for tool in initrd.img initramfs.img; do
     packed=$(json_value "$out" 'd["initramfs"]["modules"]')
     ((packed >= 4)) || fail "only $packed modules in $tool"
     expect_json '[(m["path"].split("/")[-1], m["differs"], m["verdict"]) for m in d["initramfs"]["stale"]]' \
-        "[('loop.ko', False, 'refused')]"
+        "[('loop.$ko', False, 'refused')]"
     # As ukify and mkosi put it into a unified kernel image, filled up with zero bytes, and once more after that.
     for zeros in 1 2 3 4 512; do
         { cat "$file" && head -c "$zeros" /dev/zero; } >padded
@@ -154,10 +162,10 @@ for tool in initrd.img initramfs.img; do
     figure "$tool: $(stat -c %s "$file") bytes, $packed modules"
 
     step "$tool: loop is installed anew, signed right: the one in the initramfs is stale, and refused"
-    cp "$scratch/good/kernel/drivers/block/loop.ko" "$loop"
+    cp "$scratch/good/kernel/drivers/block/loop.$ko" "$loop"
     audit 1 --initramfs "$file"
     expect_in "$out" "kernel $release: $count modules, $count load"
-    expect_in "$out" "/kernel/drivers/block/loop.ko: differs from $loop; refused with EKEYREJECTED"
+    expect_in "$out" "/kernel/drivers/block/loop.$ko: differs from $loop; refused with EKEYREJECTED"
     [[ $(tail -n 1 "$out") == "It is not safe to boot $release with module.sig_enforce=1: one module in the initramfs would be refused." ]] ||
         fail "its last line: $(tail -n 1 "$out")"
     # By the name under which it is looked for.
@@ -175,7 +183,7 @@ for tool in initrd.img initramfs.img; do
 
     step "$tool: it is trusted, and differs all the same"
     audit 0 --initramfs "$file" --trust "$keys/stranger.pem"
-    expect_in "$out" "/kernel/drivers/block/loop.ko: differs from $loop; loads (ksign test key stranger"
+    expect_in "$out" "/kernel/drivers/block/loop.$ko: differs from $loop; loads (ksign test key stranger"
 
     step "$tool: with a module after it that does not decode, and one that is not signed"
     mkdir -p "packed/lib/modules/$release/updates"
@@ -194,12 +202,12 @@ for tool in initrd.img initramfs.img; do
     audit 1 --initramfs short
     expect_in "$out" "the initramfs can't be read"
     rm "$root/boot/initrd.img-$release"
-    cp "$loop" "$scratch/debian-loop.ko"
+    cp "$loop" "$scratch/debian-loop.$ko"
     expect_exit 0 ksign sign --hash sha256 --key "$keys/stranger.key" --certificate "$keys/stranger.der" "$loop"
 done
 
 step "made anew, it is safe"
-cp "$scratch/debian-loop.ko" "$loop"
+cp "$scratch/debian-loop.$ko" "$loop"
 make_initramfs
 for tool in initrd.img initramfs.img; do
     audit 0 --initramfs "$scratch/output/$tool"

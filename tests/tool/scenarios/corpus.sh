@@ -9,7 +9,13 @@ signing=(--hash sha512 --key "$keys/rsa2048.key" --certificate "$keys/rsa2048.de
 step "the package, from the cache or from Debian's mirror"
 debian_kernel
 count=$package_count
-original=$(echo "$package_root"/lib/modules/*)
+original=$package_modules
+if [[ -n $(find "$original" -name '*.ko.*' -type f -print -quit) ]]; then
+    # As those of Debian 13.
+    cp -r "$original" "$scratch/original"
+    original=$scratch/original
+    find "$original" -name '*.ko.xz' -type f -print0 | xargs -0 -P "$(nproc)" -n 50 xz -d
+fi
 [[ $(find "$original" -name '*.ko' -type f | wc -l) == "$count" ]] || fail "$original has not the package's $count modules"
 echo "$package: $count modules"
 
