@@ -149,12 +149,22 @@ certificate_of() {
     echo "/lib/modules/$1/build/certs-local/current/signing_crt.crt"
 }
 
+# plain_kernel RELEASE: leaves the kernel's tree no module that is compressed, so
+# that DKMS compresses nothing: up to 3.0 it looks into modules.dep, later for files.
+plain_kernel() {
+    local modules=/lib/modules/$1
+    [[ -d $modules ]] || return 0
+    find "$modules/" -name '*.ko.*' -type f -delete
+    [[ ! -e $modules/modules.dep ]] || sed -i '/\.ko\.[a-z]*:/d' "$modules/modules.dep"
+}
+
 # compressed_kernel RELEASE SUFFIX: gives the kernel's tree a module that is
-# compressed, which makes DKMS compress what it builds: up to 3.0 it looks into
-# modules.dep, later for the file.
+# compressed, and none compressed otherwise, which makes DKMS compress so what it
+# builds.
 compressed_kernel() {
     local release=$1 suffix=$2
     local modules=/lib/modules/$release name=ksign_compressed_dummy
+    plain_kernel "$release"
     mkdir -p "$modules/kernel"
     cp "$plain_module" "$modules/kernel/$name.ko"
     case $suffix in
@@ -231,6 +241,11 @@ use_dkms() {
     echo "DKMS of Debian $suite: $dkms_version"
 }
 
+# dkms_at_least VERSION: whether the DKMS in place is of that version, or newer.
+dkms_at_least() {
+    printf '%s\n' "$1" "$(dkms --version | sed 's/^dkms[-: ]*//')" | sort --version-sort --check=quiet
+}
+
 # dkms_says FILE COMMAND…: runs dkms, shows what it says and keeps it in FILE. Its
 # exit status says nothing about signatures, so only the caller can judge it.
 dkms_says() {
@@ -242,12 +257,33 @@ dkms_says() {
     return "$status"
 }
 
-# dkms_build NAME [RELEASE]: adds the package if it is not yet and builds it.
-# What DKMS says is in $said.
-dkms_build() {
-    local name=$1 release=${2:-$kernel}
+# dkms_build_with STATUS NAME [RELEASE]: adds the package if it is not yet and builds
+# it; dkms has to end so. What was said is in $said, by DKMS and by what it called:
+# newer ones have what POST_BUILD says in make.log only, which is saved with the
+# modules if all went well and else left in the build folder.
+dkms_build_with() {
+    local wanted=$1 name=$2 release=${3:-$kernel} status=0 log
     said=$scratch/$name-$release.said
-    dkms_says "$said" build -m "$name" -v 1.0 -k "$release" || fail "dkms build $name for $release ended with $?"
+    dkms_says "$said" build -m "$name" -v 1.0 -k "$release" || status=$?
+    ((status == wanted)) || fail "dkms build $name for $release ended with $status, not $wanted"
+    log=$(find "/var/lib/dkms/$name/1.0" -name make.log \( -path "*/1.0/$release/*" -o -path '*/1.0/build/*' \))
+    [[ -f $log ]] || fail "DKMS left no make.log of $name (or more than one): $log"
+    cat "$log" >>"$said"
+}
+
+# dkms_build NAME [RELEASE]: the same, with success.
+dkms_build() {
+    dkms_build_with 0 "$@"
+}
+
+# dkms_build_refused STATUS NAME [RELEASE]: the same, where POST_BUILD ends with that
+# status: DKMS takes no notice of it up to 3.1.5, and ends so from 3.1.6 on.
+dkms_build_refused() {
+    if dkms_at_least 3.1.6; then
+        dkms_build_with "$@"
+    else
+        dkms_build_with 0 "${@:2}"
+    fi
 }
 
 # built NAME MODULE [RELEASE]: prints the path of the one file that DKMS built.
@@ -266,6 +302,16 @@ expect_said() {
 
 expect_not_said() {
     ! grep -qF -- "$2" "$1" || fail "said: $2"
+}
+
+# expect_said_signed FILE…: the last dkms_build's POST_BUILD did, and signed anew only
+# what DKMS had signed already, with a key of its own making.
+expect_said_signed() {
+    local file how=signed
+    [[ ! -e /var/lib/dkms/mok.pub ]] || how="signed again"
+    for file in "$@"; do
+        expect_said "$said" "$file: $how ("
+    done
 }
 
 # times_said FILE TEXT: prints how many lines begin with TEXT.

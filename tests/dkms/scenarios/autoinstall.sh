@@ -14,5 +14,5 @@ dkms_says added add -m ksign-other -v 1.0
 
 dkms_says autoinstalled autoinstall -k "$kernel" || fail "dkms autoinstall ended with $?"
 for module in ksign_sample_one ksign_sample_two ksign_other_one ksign_other_two; do
-    expect_signed_for "$kernel" "$(find "/lib/modules/$kernel" -name "$module.ko")"
+    expect_signed_for "$kernel" "$(find "/lib/modules/$kernel" -name "$module.ko*")"
 done

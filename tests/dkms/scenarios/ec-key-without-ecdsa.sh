@@ -7,7 +7,7 @@ add_sample
 link_post_build ksign-sample
 link_framework
 
-dkms_build ksign-sample
+dkms_build_refused 1 ksign-sample
 expect_unsigned "$(built ksign-sample ksign_sample_one)"
 expect_unsigned "$(built ksign-sample ksign_sample_two)"
 expect_said "$said" CRYPTO_ECDSA

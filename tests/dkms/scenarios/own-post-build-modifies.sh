@@ -2,6 +2,7 @@
 # The package's own POST_BUILD changes a module, which cuts the signature off: it
 # must end signed all the same.
 make_certs_local "$kernel"
+plain_kernel "$kernel" # as strip reads no other
 add_sample
 own_post_build ksign-sample own-script.sh <<'END'
 #!/bin/bash

@@ -9,7 +9,7 @@ own_post_build ksign-sample "own-script.sh --flag two" <<'END'
     echo "directory $PWD"
     echo "arguments $# $*"
     echo "kernelver $kernelver"
-    for module in "../$kernelver"/*/module/*.ko; do
+    for module in "../$kernelver"/*/module/*.ko*; do
         echo "signer $(modinfo -F sig_key "$module")"
     done
 } >/tmp-of-scenario/own-script
@@ -30,9 +30,13 @@ serial=$(openssl x509 -inform DER -in "$(certificate_of "$kernel")" -noout -seri
     fail "it ran before the modules were signed"
 expect_signed_for "$kernel" "$(built ksign-sample ksign_sample_one)" "$(built ksign-sample ksign_sample_two)"
 
-# DKMS 3.0 ignores the exit status of POST_BUILD, so we call as it does.
+# Its exit status reaches DKMS. DKMS 3.0 ignores it, so we call as it does, too.
 echo 23 >status
-mkdir /var/lib/dkms/ksign-sample/1.0/build
+dkms_says removed remove -m ksign-sample -v 1.0 --all
+dkms_build_refused 23 ksign-sample
+expect_said "$said" "own-script.sh: the package's own POST_BUILD failed with exit code 23"
+expect_signed_for "$kernel" "$(built ksign-sample ksign_sample_one)" "$(built ksign-sample ksign_sample_two)"
+mkdir -p /var/lib/dkms/ksign-sample/1.0/build
 cp /usr/src/ksign-sample-1.0/own-script.sh /var/lib/dkms/ksign-sample/1.0/build
 cd /var/lib/dkms/ksign-sample/1.0/build || fail "no such folder"
 status=0

@@ -10,7 +10,7 @@ dkms_build ksign-sample
 for module in ksign_sample_one ksign_sample_two; do
     file=$(built ksign-sample "$module")
     [[ $file == *.ko.zst ]] || fail "DKMS did not compress: $file"
-    expect_said "$said" "$file: signed"
+    expect_said_signed "$file"
     expect_signed_for "$kernel" "$file"
     expect_loadable "$file" zst
 done

@@ -10,7 +10,7 @@ add_sample
 link_post_build ksign-sample
 link_framework
 
-dkms_build ksign-sample
+dkms_build_refused 1 ksign-sample
 one=$(built ksign-sample ksign_sample_one)
 expect_unsigned "$one"
 expect_unsigned "$(built ksign-sample ksign_sample_two)"
