@@ -517,7 +517,7 @@ abk_builds() {
     abk_fails -y -b linux-six
     says "What it did last is in $home/build/logs/linux-six-1.1-1-x86_64-prepare.log."
     abk -y -w linux-six
-    says "No rule to make target 'newconfig'"
+    says "A failure occurred in prepare()"
     sed -i 's/^  make newconfig/  make olddefconfig/' "$builds/linux-six/PKGBUILD"
     abk -y -b linux-six
     abk -y -w linux-six
