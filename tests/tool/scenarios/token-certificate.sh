@@ -112,11 +112,12 @@ make_root root 1.2.3-test
 install_dkms root 1.2.3-test package m
 mkdir -p root/etc/dkms root/var/lib/dkms/package/1.0/source
 ln -s kernel-sign.conf root/etc/dkms/package.conf
-touch root/etc/dkms/kernel-sign.conf
+cp "$common/installed/etc/dkms/kernel-sign.conf" root/etc/dkms/
 key="$(uri rsa2048)?pin-value=123456"
 echo "key = $key" >ksign.conf
 built=root/var/lib/dkms/package/1.0/1.2.3-test/x86_64/module/m.ko
 expect_exit 0 ksign sign --config ksign.conf "$built"
+cp "$built" root/lib/modules/1.2.3-test/updates/dkms/
 expect_exit 0 ksign dkms status --root root --config ksign.conf
 expect_in "$out" "($(uri rsa2048))"
 expect_not_in "$out" 123456
