@@ -225,6 +225,12 @@ void add_attributes(const Signer& signer, CMS_SignerInfo* info, std::span<const 
 /// Adds the only signer: all but the value of its signature.
 CMS_SignerInfo* add_signer(CMS_ContentInfo* cms, const Signer& signer, HashAlgorithm hash,
                            std::span<const std::byte> digest, unsigned flags) {
+    if ((flags & static_cast<unsigned>(CMS_USE_KEYID)) != 0 &&
+        X509_get0_subject_key_id(signer.parts().certificate.get()) == nullptr) {
+        throw Error(ErrorCode::crypto, signer.parts().subject,
+                    "its certificate has no subjectKeyIdentifier, so no signature can name its signer by that",
+                    "name the signer by issuer and serial number, which is the default (sign-file: without -k)");
+    }
     // OpenSSL before 4.0 makes no ML-DSA signature without attributes (scripts/sign-file.c).
     const bool with_attributes = signer.key_type() == KeyType::ml_dsa;
     const unsigned attributes = with_attributes ? 0U : static_cast<unsigned>(CMS_NOATTR);

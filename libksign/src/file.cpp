@@ -48,6 +48,10 @@ FileDescriptor open_no_link(const std::filesystem::path& path) {
     return FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK));
 }
 
+FileDescriptor open_folder(const std::filesystem::path& folder) {
+    return FileDescriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
 bool same_time(const timespec& left, const timespec& right) {
     return left.tv_sec == right.tv_sec && left.tv_nsec == right.tv_nsec;
 }
@@ -494,7 +498,9 @@ Error ReplacementFile::failure(const std::string& action, int error_number) cons
         destination_ == original_.real_path() ? original_.path().string() : destination_.string();
     std::string remedy;
     if (error_number == EPERM && is_immutable(original_.descriptor())) {
-        remedy = "the file is immutable or append-only: chattr -i -a " + original_.real_path().string();
+        remedy = "the file is immutable or append-only: chattr -i -a " + shell_path(original_.real_path());
+    } else if (error_number == EPERM && is_immutable(open_folder(folder()).number())) {
+        remedy = "its folder is immutable or append-only: chattr -i -a " + shell_path(folder());
     } else if (error_number == EROFS) {
         remedy = "the file system is mounted read-only";
     } else if (error_number == EFBIG) {
@@ -616,7 +622,7 @@ void create_file(const std::filesystem::path& path, std::span<const std::byte> b
 }
 
 void sync_folder(const std::filesystem::path& folder, const std::string& subject) {
-    const FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const FileDescriptor descriptor = open_folder(folder);
     if (!descriptor.is_open()) {
         throw Error::from_errno(subject, "open its folder to sync it", errno);
     }
@@ -647,7 +653,7 @@ std::error_code for_each_entry(const std::filesystem::path& folder,
 }
 
 FileDescriptor lock_folder(const std::filesystem::path& folder, std::chrono::milliseconds patience) {
-    FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    FileDescriptor descriptor = open_folder(folder);
     if (!descriptor.is_open()) {
         throw Error::from_errno(folder.string(), "open", errno);
     }

@@ -70,4 +70,9 @@ if chattr +i case/m.ko 2>/dev/null; then
     trap 'chattr -i case/m.ko' EXIT
     refused case/m.ko "Operation not permitted" "chattr -i" ksign sign --key rsa2048.key --certificate rsa2048.der case/m.ko
     chattr -i case/m.ko
+    trap 'chattr -i case' EXIT
+    chattr +i case
+    refused case/m.ko "Operation not permitted" "its folder is immutable or append-only: chattr -i -a " \
+        ksign sign --key rsa2048.key --certificate rsa2048.der case/m.ko
+    chattr -i case
 fi

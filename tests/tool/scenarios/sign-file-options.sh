@@ -61,3 +61,12 @@ openssl cms -cmsout -noout -inform DER -in signature -certsout left.pem
 [[ -f left.pem && ! -s left.pem ]] || fail "still a certificate: $(<left.pem)"
 cmp m.ko expected.ko || fail "what -i put in stayed"
 
+
+step "-k with a certificate that has no key identifier"
+printf '[req]\ndistinguished_name = name\n[name]\n' >request.conf
+openssl req -new -x509 -batch -config request.conf -subj "/CN=no identifier" -addext subjectKeyIdentifier=none \
+    -key "$keys/rsa2048.key" -out no-identifier.pem
+new_module case/m.ko
+refused "$keys/rsa2048.key" "its certificate has no subjectKeyIdentifier" "by issuer and serial number" \
+    sign-file -k sha256 "$keys/rsa2048.key" no-identifier.pem case/m.ko
+silently sign-file sha256 "$keys/rsa2048.key" no-identifier.pem case/m.ko
