@@ -27,12 +27,16 @@ Error failure(const std::string& subject, const std::string& reason) {
     return {ErrorCode::container, subject, "xz: " + reason, "the file is damaged: rebuild or reinstall the module"};
 }
 
+/// Of what others may well decode.
+Error too_much_memory(const std::string& subject) {
+    return {ErrorCode::limit, subject, "xz: needs more than 256 MiB of memory to decode",
+            "decompress it, and compress it with a smaller dictionary: xz --check=crc32 --lzma2=dict=1MiB"};
+}
+
 std::string status_text(lzma_ret status) {
     switch (status) {
     case LZMA_MEM_ERROR:
         return "out of memory";
-    case LZMA_MEMLIMIT_ERROR:
-        return "needs more than 256 MiB of memory to decode";
     case LZMA_FORMAT_ERROR:
         return "garbage after the compressed data";
     case LZMA_OPTIONS_ERROR:
@@ -155,6 +159,9 @@ LoadObstacle decode(const DecodeJob& job) {
                 obstacle = check_obstacle(lzma_get_check(&stream));
             }
             continue;
+        }
+        if (status == LZMA_MEMLIMIT_ERROR) {
+            throw too_much_memory(job.subject);
         }
         if (status != LZMA_OK) {
             throw failure(job.subject, status_text(status));

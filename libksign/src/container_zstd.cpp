@@ -3,6 +3,7 @@
 #include "little_endian.hpp"
 
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <array>
@@ -29,6 +30,15 @@ constexpr int decoder_window_log = 27;
 
 Error failure(const std::string& subject, const std::string& reason) {
     return {ErrorCode::container, subject, "zstd: " + reason, "the file is damaged: rebuild or reinstall the module"};
+}
+
+/// What a decoder's error means.
+Error decoding_failure(const std::string& subject, std::size_t status) {
+    if (ZSTD_getErrorCode(status) == ZSTD_error_frameParameter_windowTooLarge) {
+        return {ErrorCode::limit, subject, "zstd: needs more than 128 MiB of memory to decode",
+                "decompress it, and compress it with a smaller window: zstd without --long"};
+    }
+    return failure(subject, ZSTD_getErrorName(status));
 }
 
 struct FrameHeader {
@@ -234,7 +244,7 @@ LoadObstacle decode(const DecodeJob& job) {
             ZSTD_outBuffer out{output.data(), output.size(), 0};
             const std::size_t status = ZSTD_decompressStream(context.get(), &out, &in);
             if (ZSTD_isError(status) != 0) {
-                throw failure(job.subject, ZSTD_getErrorName(status));
+                throw decoding_failure(job.subject, status);
             }
             job.sink(std::span(output).first(out.pos));
             watch.took(in.pos - start);
