@@ -46,11 +46,11 @@ void compress_anew(const InputFile& file, const Codec& codec, const NewPayload& 
     };
     const ByteSource source = file.source();
     if (file.size() < worth_a_relay) {
-        static_cast<void>(codec.decode({source, keep, subject}));
+        static_cast<void>(codec.decode({source, keep, subject, nullptr, false, nullptr, true}));
     } else {
         Relay relay(keep);
         const ByteSink hand_on = [&relay](std::span<const std::byte> bytes) { relay.take(bytes); };
-        static_cast<void>(codec.decode({source, hand_on, subject}));
+        static_cast<void>(codec.decode({source, hand_on, subject, nullptr, false, nullptr, true}));
         relay.finish();
     }
     if (left != 0) {
@@ -127,6 +127,24 @@ std::size_t read_full(const ByteSource& source, std::span<std::byte> bytes) {
     return filled;
 }
 
+bool is_appended_signature(const DecodeJob& job, std::span<const std::byte> rest) {
+    if (!job.without_appended) {
+        return false;
+    }
+    std::string end;
+    std::vector<std::byte> chunk(rest.begin(), rest.end());
+    for (std::size_t got = chunk.size(); got > 0; got = job.source(chunk)) {
+        end.append(reinterpret_cast<const char*>(chunk.data()), got);
+        end.erase(0, end.size() - std::min(end.size(), signature_marker.size()));
+        chunk.resize(chunk_size);
+    }
+    return end == signature_marker;
+}
+
+LoadObstacle appended_signature_obstacle() {
+    return {RefusingReader::kernel, "a signature appended to the compressed file, where nobody looks for it"};
+}
+
 Error too_large(const std::string& subject, std::uint64_t max_payload) {
     return {ErrorCode::limit, subject, "holds more than " + std::to_string(max_payload) + " bytes of module",
             "if a module of that size is what you expect, raise the limit with --max-size, or max-size in ksign.conf"};
@@ -144,7 +162,8 @@ LoadObstacle read_payload(const DecodeJob& job, const Codec& codec, std::uint64_
         }
         job.sink(bytes);
     };
-    LoadObstacle obstacle = codec.decode({job.source, counting, job.subject, job.notes, job.first_only});
+    LoadObstacle obstacle =
+        codec.decode({job.source, counting, job.subject, job.notes, job.first_only, nullptr, job.without_appended});
     if (job.notes != nullptr) {
         if (obstacle.empty()) {
             job.notes->finish();
@@ -159,7 +178,7 @@ LoadObstacle read_payload(const InputFile& file, const Codec& codec, std::uint64
                           PayloadNotes* notes) {
     const std::string subject = file.path().string();
     const ByteSource source = file.source();
-    return read_payload({source, sink, subject, notes}, codec, max_payload);
+    return read_payload({source, sink, subject, notes, false, nullptr, true}, codec, max_payload);
 }
 
 void Splice::keep(std::uint64_t begin, std::uint64_t end) {

@@ -33,6 +33,9 @@ struct LoadObstacle {
     [[nodiscard]] bool empty() const noexcept { return reader == RefusingReader::none; }
 };
 
+/// What a module's signature ends with (include/linux/module_signature.h).
+inline constexpr std::string_view signature_marker = "~Module signature appended~\n";
+
 /// What decoding a container gets and needs to know.
 struct DecodeJob {
     const ByteSource& source;   ///< The container's bytes.
@@ -44,6 +47,9 @@ struct DecodeJob {
     bool first_only = false;
     /// With first_only: where the decoder says how many bytes of the source belong to the first. Null: nowhere.
     std::uint64_t* taken = nullptr;
+    /// A signature that was appended to the container itself, as the kernel's sign-file does it, is left out and told
+    /// as an obstacle, and is no damage. For those who write the container anew.
+    bool without_appended = false;
     void took(std::uint64_t bytes) const {
         if (taken != nullptr) {
             *taken = bytes;
@@ -129,6 +135,13 @@ extern const Codec zstd_codec;
 /// Which container a file is, by its first bytes.
 [[nodiscard]] const Codec& detect_codec(const InputFile& file);
 
+/// Whether @p rest, the bytes after a whole container, and what the source still has end as a module's signature does.
+/// Reads the source to its end.
+[[nodiscard]] bool is_appended_signature(const DecodeJob& job, std::span<const std::byte> rest);
+
+/// What decoding gives then: neither kernel nor kmod looks for a signature there.
+[[nodiscard]] LoadObstacle appended_signature_obstacle();
+
 /// Fills the span from a source, however little it gives at a time; less only at its end.
 [[nodiscard]] std::size_t read_full(const ByteSource& source, std::span<std::byte> bytes);
 
@@ -136,7 +149,7 @@ extern const Codec zstd_codec;
 [[nodiscard]] Error too_large(const std::string& subject, std::uint64_t max_payload);
 
 /// Streams a file's payload into a sink. Throws Error (limit) once it is larger than @p max_payload bytes: a few
-/// kilobytes can decode to terabytes.
+/// kilobytes can decode to terabytes. Without a signature that was appended to the container.
 [[nodiscard]] LoadObstacle read_payload(const InputFile& file, const Codec& codec, std::uint64_t max_payload,
                                         const ByteSink& sink, PayloadNotes* notes = nullptr);
 

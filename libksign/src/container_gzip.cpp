@@ -43,11 +43,9 @@ struct Inflater {
     ~Inflater() { inflateEnd(&stream); }
 };
 
-/// Takes zero bytes after the last member, which gzip(1) ignores; anything else there is damage.
-void expect_padding(const z_stream& stream, const std::string& subject) {
-    if (!std::all_of(stream.next_in, stream.next_in + stream.avail_in, [](Bytef byte) { return byte == 0; })) {
-        throw failure(subject, "garbage after the compressed data");
-    }
+/// Whether there are only zero bytes after the last member, which gzip(1) ignores.
+bool is_padding(const z_stream& stream) {
+    return std::all_of(stream.next_in, stream.next_in + stream.avail_in, [](Bytef byte) { return byte == 0; });
 }
 
 /// Where inflate() stands, in bits from the start of the file.
@@ -78,9 +76,15 @@ LoadObstacle decode(const DecodeJob& job) {
         while (stream.avail_in > 0) {
             if (!in_member) {
                 in_padding = in_padding || stream.next_in[0] != 0x1f;
-                if (in_padding) {
-                    expect_padding(stream, job.subject);
+                if (in_padding && is_padding(stream)) {
                     break;
+                }
+                if (in_padding &&
+                    is_appended_signature(job, std::as_bytes(std::span(stream.next_in, stream.avail_in)))) {
+                    return appended_signature_obstacle();
+                }
+                if (in_padding) {
+                    throw failure(job.subject, "garbage after the compressed data");
                 }
                 inflateReset(&stream);
                 in_member = true;

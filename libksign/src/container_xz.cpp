@@ -163,6 +163,10 @@ LoadObstacle decode(const DecodeJob& job) {
         if (status == LZMA_MEMLIMIT_ERROR) {
             throw too_much_memory(job.subject);
         }
+        if (status == LZMA_FORMAT_ERROR &&
+            is_appended_signature(job, std::as_bytes(std::span(stream.next_in, stream.avail_in)))) {
+            return appended_signature_obstacle();
+        }
         if (status != LZMA_OK) {
             throw failure(job.subject, status_text(status));
         }

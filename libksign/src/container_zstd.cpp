@@ -243,6 +243,10 @@ LoadObstacle decode(const DecodeJob& job) {
             in.size = in.pos + piece;
             ZSTD_outBuffer out{output.data(), output.size(), 0};
             const std::size_t status = ZSTD_decompressStream(context.get(), &out, &in);
+            if (ZSTD_isError(status) != 0 && between_frames && start + taken_before > 0 &&
+                is_appended_signature(job, rest)) {
+                return appended_signature_obstacle();
+            }
             if (ZSTD_isError(status) != 0) {
                 throw decoding_failure(job.subject, status);
             }

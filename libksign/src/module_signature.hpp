@@ -5,6 +5,7 @@
 // The kernel looks at the last one only; what stands before it, older signatures too, is what that one covers.
 #pragma once
 
+#include "container.hpp"
 #include "digest.hpp"
 #include "file.hpp"
 
@@ -19,8 +20,6 @@
 #include <vector>
 
 namespace ksign {
-
-inline constexpr std::string_view signature_marker = "~Module signature appended~\n";
 
 /// struct module_signature, as the kernel lays it out.
 inline constexpr std::size_t module_signature_size = 12;

@@ -465,6 +465,32 @@ TEST_CASE("xz and zstd with garbage after their end do not decode", "[container]
     container_failure(zstd_codec, joined({make_zstd(payload), Bytes(30)}));
 }
 
+TEST_CASE("a signature that was appended to the container is left out where that is asked for", "[container]") {
+    const TemporaryFolder folder;
+    const Bytes payload = compressible_bytes(5000);
+    const Bytes signature = joined({bytes_from({0x30, 0x82}), random_bytes(700), bytes_of(signature_marker)});
+    for (const Codec* codec : compressors()) {
+        for (const Bytes& appended : {signature, joined({signature, signature})}) {
+            const Bytes container = joined({encode(*codec, payload, codec->levels.usual), appended});
+            container_failure(*codec, container); // kmod, too, takes it for damage, but for gzip
+            write_file(folder / "a.ko", container);
+            const InputFile file = InputFile::open(folder / "a.ko");
+            Bytes decoded;
+            const ByteSink sink = [&decoded](ByteView bytes) {
+                decoded.insert(decoded.end(), bytes.begin(), bytes.end());
+            };
+            const LoadObstacle obstacle = read_payload(file, *codec, no_limit, sink);
+            CHECK(obstacle.reader == RefusingReader::kernel);
+            CHECK(mentions(obstacle.reason, "a signature appended"));
+            CHECK((decoded == payload));
+            write_file(folder / "a.ko", prefix_of(container, container.size() - 1));
+            CHECK(error_of([&] {
+                      static_cast<void>(read_payload(InputFile::open(folder / "a.ko"), *codec, no_limit, sink));
+                  }).code() == ErrorCode::container);
+        }
+    }
+}
+
 TEST_CASE("a container cut anywhere does not decode", "[container]") {
     const Bytes payload = compressible_bytes(9000);
     ZstdForm streamed;

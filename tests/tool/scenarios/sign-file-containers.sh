@@ -81,3 +81,14 @@ for ((number = 0; number < 300; number++)); do
 done | xargs cat >>tall.ko
 silently sign-file "${signing[@]}" tall.ko
 cmp tall.ko expected.ko
+
+step "what the kernel's sign-file has appended to a compressed file goes, and the module is signed"
+for container in xz zst gz; do
+    new_module "m.ko.$container" "$container"
+    reference-sign-file sha256 "$keys/stranger.key" "$keys/stranger.der" "m.ko.$container"
+    expect_exit 0 ksign show "m.ko.$container"
+    expect_in "$out" "a signature appended to the compressed file"
+    expect_exit 0 ksign sign --hash sha256 --key "$keys/rsa2048.key" --certificate "$keys/rsa2048.der" "m.ko.$container"
+    expect_signed "m.ko.$container" rsa2048 sha256
+    expect_loadable "m.ko.$container" "$container"
+done
