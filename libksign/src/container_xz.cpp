@@ -121,6 +121,28 @@ LoadObstacle check_obstacle(lzma_check check) {
     }
 }
 
+/// The last bytes that a decoder has read, across the border of two chunks.
+class RecentInput {
+  public:
+    /// Another chunk takes the place of this one.
+    void leave(std::span<const std::byte> chunk) {
+        before_.assign(chunk.end() - static_cast<std::ptrdiff_t>(std::min(kept, chunk.size())), chunk.end());
+    }
+    /// Whether a stream was whole and its successor has no header: liblzma tells that as it tells damage
+    /// (LZMA_DATA_ERROR), once it has read as many bytes as a header has.
+    [[nodiscard]] bool ends_after_footer(std::span<const std::byte> used) const {
+        std::vector<std::byte> all(before_);
+        all.insert(all.end(), used.begin(), used.end());
+        lzma_stream_flags flags{};
+        return all.size() >= kept && lzma_stream_footer_decode(&flags, reinterpret_cast<const std::uint8_t*>(
+                                                                           all.data() + all.size() - kept)) == LZMA_OK;
+    }
+
+  private:
+    static constexpr std::size_t kept = 2 * LZMA_STREAM_HEADER_SIZE; // a footer is as long as a header
+    std::vector<std::byte> before_;
+};
+
 LoadObstacle decode(const DecodeJob& job) {
     Stream owner;
     lzma_stream& stream = owner.stream;
@@ -131,12 +153,16 @@ LoadObstacle decode(const DecodeJob& job) {
     std::vector<std::byte> input(chunk_size);
     std::vector<std::byte> output(chunk_size);
     LoadObstacle obstacle;
+    RecentInput recent;
+    std::size_t chunk = 0; // bytes in input
     unsigned streams = 0;
     bool at_end = false;
     bool first_chunk = true;
     while (true) {
         if (stream.avail_in == 0 && !at_end) {
+            recent.leave(std::span(input).first(chunk));
             const std::size_t got = read_full(job.source, input);
+            chunk = got;
             at_end = got == 0;
             if (first_chunk && !first_block_is_lzma2_alone(std::span(input).first(got))) {
                 obstacle = {RefusingReader::kernel, "xz with a filter beside LZMA2, which a kernel need not have"};
@@ -163,7 +189,8 @@ LoadObstacle decode(const DecodeJob& job) {
         if (status == LZMA_MEMLIMIT_ERROR) {
             throw too_much_memory(job.subject);
         }
-        if (status == LZMA_FORMAT_ERROR &&
+        const auto used = std::span<const std::byte>(input).first(chunk - stream.avail_in);
+        if (status == LZMA_DATA_ERROR && recent.ends_after_footer(used) &&
             is_appended_signature(job, std::as_bytes(std::span(stream.next_in, stream.avail_in)))) {
             return appended_signature_obstacle();
         }
