@@ -39,10 +39,14 @@ std::vector<std::string> words_or_usage_error(const Values& values) {
     return words;
 }
 
-/// What a run without a PATH takes.
-std::vector<std::filesystem::path> modules_of_kernel(const Kernel& kernel, bool all) {
-    auto modules = all ? find_modules(kernel.modules_folder()) : kernel.dkms_modules();
-    if (modules.empty()) {
+/// What a run without a PATH takes. What is missing of it is reported as failed.
+std::vector<std::filesystem::path> modules_of_kernel(const Kernel& kernel, bool all, ModuleReport& report) {
+    std::vector<Error> failures;
+    auto modules = all ? find_modules(kernel.modules_folder(), failures) : kernel.dkms_modules(failures);
+    for (const Error& failure : failures) {
+        report.failed(failure.subject(), failure);
+    }
+    if (modules.empty() && failures.empty()) {
         throw Error(ErrorCode::kernel, "kernel " + kernel.release().text(),
                     all ? "has no modules in " + kernel.modules_folder().string()
                         : "DKMS has no modules installed for it",
@@ -169,7 +173,7 @@ int run_sign(const Arguments& arguments) {
     ModuleReport report(values->contains("json") ? OutputForm::json : OutputForm::lines);
     auto modules = find_targets(words, kernel, report);
     if (words.empty()) {
-        modules = modules_of_kernel(*kernel, values->contains("all-modules"));
+        modules = modules_of_kernel(*kernel, values->contains("all-modules"), report);
     }
     std::vector<HandledModule> handled;
     const int code = sign_modules(modules, *choice, sign_options, threads, report, handled);

@@ -5,7 +5,9 @@
 namespace ksign::hook {
 namespace {
 
-std::vector<std::filesystem::path> modules_of(const std::string& word, const std::optional<Kernel>& kernel) {
+/// Folders that can't be read are reported as failed.
+std::vector<std::filesystem::path> modules_of(const std::string& word, const std::optional<Kernel>& kernel,
+                                              ModuleReport& report) {
     if (word.empty()) {
         throw Error(ErrorCode::usage, "''", "is no module's name");
     }
@@ -24,8 +26,12 @@ std::vector<std::filesystem::path> modules_of(const std::string& word, const std
     if (!std::filesystem::is_directory(word, ignored)) {
         return {word};
     }
-    auto modules = find_modules(word);
-    if (modules.empty()) {
+    std::vector<Error> unread;
+    auto modules = find_modules(word, unread);
+    for (const Error& error : unread) {
+        report.failed(error.subject(), error);
+    }
+    if (modules.empty() && unread.empty()) {
         throw Error(ErrorCode::usage, word, "there are no modules (.ko, .ko.gz, .ko.xz, .ko.zst) in this folder");
     }
     return modules;
@@ -38,7 +44,7 @@ std::vector<std::filesystem::path> find_targets(const std::vector<std::string>& 
     std::vector<std::filesystem::path> all;
     for (const std::string& word : words) {
         try {
-            const auto modules = modules_of(word, kernel);
+            const auto modules = modules_of(word, kernel, report);
             all.insert(all.end(), modules.begin(), modules.end());
         } catch (const Error& error) {
             report.failed(word, error);
@@ -63,7 +69,7 @@ void for_each_module(const std::vector<std::string>& words, const std::optional<
     for (const std::string& word : words) {
         std::vector<std::filesystem::path> modules;
         try {
-            modules = modules_of(word, kernel);
+            modules = modules_of(word, kernel, report);
         } catch (const Error& error) {
             report.failed(word, error);
         }

@@ -57,6 +57,21 @@ std::filesystem::file_type type_of(const std::filesystem::path& path) {
     return type;
 }
 
+void collect_modules(const std::filesystem::path& folder, std::vector<std::filesystem::path>& modules,
+                     std::vector<Error>& unread) {
+    const std::error_code why = for_each_entry(folder, [&](const std::filesystem::directory_entry& entry) {
+        std::error_code ignored;
+        if (!entry.is_symlink(ignored) && entry.is_directory(ignored)) {
+            collect_modules(entry.path(), modules, unread);
+        } else if (has_module_name(entry.path()) && entry.is_regular_file(ignored)) {
+            modules.push_back(entry.path());
+        }
+    });
+    if (why) {
+        unread.push_back(folder_failure(folder, why));
+    }
+}
+
 } // namespace
 
 KernelRelease::KernelRelease(std::string text) : text_(std::move(text)) {
@@ -85,20 +100,19 @@ std::string module_name(const std::filesystem::path& path) {
     return name;
 }
 
-std::vector<std::filesystem::path> find_modules(const std::filesystem::path& folder) {
+std::vector<std::filesystem::path> find_modules(const std::filesystem::path& folder, std::vector<Error>& unread) {
     std::vector<std::filesystem::path> modules;
-    std::error_code why;
-    std::filesystem::recursive_directory_iterator entry(folder, why);
-    for (; !why && entry != std::filesystem::recursive_directory_iterator(); entry.increment(why)) {
-        std::error_code ignored;
-        if (has_module_name(entry->path()) && entry->is_regular_file(ignored)) {
-            modules.push_back(entry->path());
-        }
-    }
-    if (why) {
-        throw folder_failure(folder, why);
-    }
+    collect_modules(folder, modules, unread);
     std::ranges::sort(modules, {}, &std::filesystem::path::native); // by components it takes ten times as long
+    return modules;
+}
+
+std::vector<std::filesystem::path> find_modules(const std::filesystem::path& folder) {
+    std::vector<Error> unread;
+    auto modules = find_modules(folder, unread);
+    if (!unread.empty()) {
+        throw Error(std::move(unread.front()));
+    }
     return modules;
 }
 
@@ -198,6 +212,15 @@ std::filesystem::path Kernel::module_file(std::string_view name) const {
 }
 
 std::vector<std::filesystem::path> Kernel::dkms_modules() const {
+    std::vector<Error> missing;
+    auto files = dkms_modules(missing);
+    if (!missing.empty()) {
+        throw Error(std::move(missing.front()));
+    }
+    return files;
+}
+
+std::vector<std::filesystem::path> Kernel::dkms_modules(std::vector<Error>& missing) const {
     // DKMS marks what is installed by a link TREE/MODULE/kernel-RELEASE-ARCH to VERSION/RELEASE/ARCH.
     const std::filesystem::path tree = root_ / "var/lib/dkms";
     const std::string mark = "kernel-" + release_.text() + "-";
@@ -230,10 +253,11 @@ std::vector<std::filesystem::path> Kernel::dkms_modules() const {
     for (const std::string& name : names) {
         const auto found = installed.find(name);
         if (found == installed.end()) {
-            throw Error(ErrorCode::kernel, name,
-                        "DKMS has it as installed for kernel " + release_.text() + ", and it is not in " +
-                            modules_folder_.string(),
-                        shell_chroot(root_) + "dkms install --force it again");
+            missing.emplace_back(ErrorCode::kernel, name,
+                                 "DKMS has it as installed for kernel " + release_.text() + ", and it is not in " +
+                                     modules_folder_.string(),
+                                 shell_chroot(root_) + "dkms install --force it again");
+            continue;
         }
         // A module of the kernel's own under the same name is not DKMS's: modprobe's choice is.
         files.push_back(found->second.size() == 1 ? found->second.front() : module_file(name));

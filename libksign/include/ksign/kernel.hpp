@@ -1,6 +1,7 @@
 // Installed kernels: their folders and modules.
 #pragma once
 
+#include <ksign/error.hpp>
 #include <ksign/export.hpp>
 #include <ksign/kernel_config.hpp>
 
@@ -35,6 +36,10 @@ class KSIGN_EXPORT KernelRelease {
 /// followed (the `build` link of a kernel leads to its headers). Throws Error (system).
 [[nodiscard]] KSIGN_EXPORT std::vector<std::filesystem::path> find_modules(const std::filesystem::path& folder);
 
+/// As above; a folder that can't be read is added to @p unread, and keeps no other away.
+[[nodiscard]] KSIGN_EXPORT std::vector<std::filesystem::path> find_modules(const std::filesystem::path& folder,
+                                                                           std::vector<Error>& unread);
+
 /// A kernel that is installed below a root folder.
 class KSIGN_EXPORT Kernel {
   public:
@@ -63,6 +68,8 @@ class KSIGN_EXPORT Kernel {
     /// The installed files of the modules that DKMS built for this kernel, sorted.
     /// Throws Error (kernel) for one that DKMS calls installed and that is not there.
     [[nodiscard]] std::vector<std::filesystem::path> dkms_modules() const;
+    /// As above; one that is not there is added to @p missing, and keeps no other away.
+    [[nodiscard]] std::vector<std::filesystem::path> dkms_modules(std::vector<Error>& missing) const;
 
   private:
     KernelRelease release_;

@@ -21,6 +21,12 @@ chmod 644 case/m.ko
 mkdir -m 700 case/closed
 refused case/closed "Permission denied" "" "${signing[@]}" case/closed
 
+cp case/m.ko case/readable.ko
+chown 65534:65534 case/readable.ko
+expect_exit 1 "${signing[@]}" case/readable.ko case
+expect_in "$err" "ksign: case/closed: read the folder: Permission denied"
+expect_in "$out" "case/readable.ko: already signed ("
+
 step "an owner that can't be kept: left alone rather than given away"
 refused case/m.ko "keep its owner: Operation not permitted" "keep the file's owner" "${signing[@]}" case/m.ko
 

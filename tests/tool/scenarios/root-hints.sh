@@ -28,6 +28,12 @@ install_dkms "$root" $release zfs zfs
 rm "$modules_folder/updates/dkms/zfs.ko"
 expect_exit 1 ksign sign -k $release --root "$root"
 said zfs "it is not in " "chroot 'my root' dkms install --force it again"
+# The others are signed all the same.
+install_dkms "$root" $release other other
+expect_exit 1 ksign sign -k $release --root "$root"
+said zfs "it is not in " "chroot 'my root' dkms install --force it again"
+expect_in "$out" "$modules_folder/updates/dkms/other.ko: signed ("
+rm -r "$root/var/lib/dkms/other" "$modules_folder/updates/dkms/other.ko"
 
 step "dkms status: both"
 install_dkms "$root" $release zfs zfs
