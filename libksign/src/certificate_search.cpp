@@ -66,9 +66,10 @@ std::optional<Bytes> candidate_at(Bytes bytes) {
         return std::nullopt;
     }
     DerReader parts(bytes.subspan(4, size - 4));
-    const auto has_next = [&parts](unsigned tag) { return !parts.next_is_indefinite() && parts.next(tag); };
-    const bool fits = has_next(der_sequence) && has_next(der_sequence) && has_next(der_bit_string) && parts.at_end();
-    return fits ? std::optional(bytes.first(size)) : std::nullopt;
+    const bool fits =
+        std::ranges::all_of(std::array{der_sequence, der_sequence, der_bit_string},
+                            [&parts](unsigned tag) { return !parts.next_is_indefinite() && parts.next(tag); });
+    return fits && parts.at_end() ? std::optional(bytes.first(size)) : std::nullopt;
 }
 
 std::optional<KernelCertificate> parse_candidate(Bytes bytes, const std::string& subject) {
