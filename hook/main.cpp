@@ -202,13 +202,11 @@ void hide_pins(int count, char** words) {
 /// A new file gets the lowest number that is free: were a standard stream's, what is printed would end up in a module.
 /// Opened for the other direction, its number is taken, and a result that can't be written is still an error.
 bool occupy_standard_streams() {
-    for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    constexpr std::array streams{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}; // open(2) gives the lowest that is free
+    return std::ranges::all_of(streams, [](int number) {
         const int direction = number == STDIN_FILENO ? O_WRONLY : O_RDONLY;
-        if (::fcntl(number, F_GETFD) < 0 && errno == EBADF && ::open("/dev/null", direction) != number) {
-            return false;
-        }
-    }
-    return true;
+        return ::fcntl(number, F_GETFD) >= 0 || errno != EBADF || ::open("/dev/null", direction) == number;
+    });
 }
 
 } // namespace

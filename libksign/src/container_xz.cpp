@@ -139,7 +139,7 @@ class RecentInput {
     }
 
   private:
-    static constexpr std::size_t kept = 2 * LZMA_STREAM_HEADER_SIZE; // a footer is as long as a header
+    static constexpr std::size_t kept = std::size_t{2} * LZMA_STREAM_HEADER_SIZE; // a footer is as long as a header
     std::vector<std::byte> before_;
 };
 
