@@ -150,7 +150,7 @@ prune() {
 # the source's own folder.
 use_compiler_cache() {
     command -v ccache >/dev/null || return 0
-    export CCACHE_DIR=$cache/ccache CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=include_file_ctime PATH=/usr/lib/ccache:$PATH
+    export CCACHE_DIR=$cache/ccache CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=include_file_ctime,locale PATH=/usr/lib/ccache:$PATH
     mkdir -p "$CCACHE_DIR"
 }
 

@@ -62,7 +62,7 @@ make_root() {
     # both use; kconfig and Makefiles are not changed.
     {
         printf 'MAKEFLAGS="-j%s KCFLAGS=-w\\ -O1 CFLAGS_signal.o=-Os"\n' "$(nproc)"
-        echo 'export CCACHE_DIR=/ccache CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=include_file_ctime'
+        echo 'export CCACHE_DIR=/ccache CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=include_file_ctime,locale'
     } >"$abk_root$home/.makepkg.conf"
     mkdir "$abk_root$home/.config"
     # What stands for Arch and the AUR: local repositories.
