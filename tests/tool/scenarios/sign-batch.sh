@@ -220,16 +220,20 @@ on_terminal_of 100 dumb
 expect_not_in "$shown" " of 60,"
 expect_not_in "$shown" $'\e'
 
+# expect_stopped PID: by Ctrl-C, and says so.
+expect_stopped() {
+    local code=0
+    kill -INT "$1"
+    wait "$1" || code=$?
+    ((code == 130)) || fail "exit code $code: $(<stopped.err)"
+    expect_in stopped.err "stopped by a signal"
+}
+
 step "stopped by a signal"
 # What a shell starts in the background ignores SIGINT, and ksign leaves that so.
 env --default-signal=INT "$bin/ksign" sign -f -j 2 "${signing[@]}" many many many many many many many many >stopped 2>stopped.err &
-stopped=$!
 sleep 0.1
-kill -INT "$stopped"
-code=0
-wait "$stopped" || code=$?
-((code == 130)) || fail "exit code $code: $(<stopped.err)"
-expect_in stopped.err "stopped by a signal"
+expect_stopped $!
 [[ -z $(find many -name '.*' -type f) ]] || fail "something was left"
 [[ $(find many -name '*.ko' | wc -l) == 199 ]] || fail "a module is gone"
 "$bin/ksign" sign -f -j 2 "${signing[@]}" many >stopped 2>stopped.err &
@@ -242,11 +246,7 @@ step "stopped by a signal while another holds a module's lock"
 exec {lock}<many/100.ko
 flock "$lock"
 env --default-signal=INT "$bin/ksign" sign -f -j 2 "${signing[@]}" many/100.ko many/101.ko >stopped 2>stopped.err &
-stopped=$!
-sleep 1
-kill -INT "$stopped"
-code=0
-wait "$stopped" || code=$?
-((code == 130)) || fail "exit code $code: $(<stopped.err)"
-expect_in stopped.err "stopped by a signal"
+# It inherits this shell's, and has opened it itself.
+until (($(find "/proc/$!/fd" -lname '*/many/100.ko' 2>/dev/null | wc -l) > 1)); do sleep 0.05; done
+expect_stopped $!
 exec {lock}<&-
