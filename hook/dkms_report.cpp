@@ -4,7 +4,6 @@
 #include "process.hpp"
 
 #include <ksign/error.hpp>
-#include <ksign/shell.hpp>
 
 #include <algorithm>
 #include <iostream>
@@ -14,12 +13,6 @@ namespace {
 
 std::string count_of(std::size_t number, const std::string& what) {
     return std::to_string(number) + ' ' + what + (number == 1 ? "" : "s");
-}
-
-std::string dkms_command(const std::string& action, const DkmsPackage& package, const DkmsBuild& build,
-                         const std::filesystem::path& root) {
-    return shell_chroot(root) +
-           shell_line({"dkms", action, "--force", "-m", package.name, "-v", package.version, "-k", build.release});
 }
 
 /// A build alone leaves what is installed as it was.

@@ -219,7 +219,11 @@ const std::filesystem::path& called_as() {
 
 int main(int count, char** words) {
     if (!ksign::hook::occupy_standard_streams()) {
-        return ksign::hook::exit_failed; // there may be nowhere to say why
+        // Where it is not stderr itself that is closed.
+        ksign::hook::print_error(ksign::Error::from_errno("/dev/null",
+                                                          "open in place of a standard stream that is closed", errno,
+                                                          "start ksign with standard input, output and error open"));
+        return ksign::hook::exit_failed;
     }
     // Keys and passphrases must not end up in a core dump, nor be read by a debugger of the same user.
     ::prctl(PR_SET_DUMPABLE, 0);

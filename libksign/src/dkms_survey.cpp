@@ -340,9 +340,7 @@ class Surveyor {
                     ++build.installed_stale_modules;
                 }
             } catch (const Error& error) {
-                const std::string again =
-                    shell_chroot(setup_.root()) + shell_line({"dkms", "install", "--force", "-m", package.name, "-v",
-                                                              package.version, "-k", build.release});
+                const std::string again = dkms_command("install", package, build, setup_.root());
                 build.problems.push_back(problem_text(error.is_denied() ? error : error.or_remedy(again)));
             }
         }
@@ -384,6 +382,12 @@ class Surveyor {
 DkmsSurvey survey_dkms(const DkmsSetup& setup, const std::optional<DkmsVersion>& version,
                        const std::optional<std::filesystem::path>& certificate) {
     return Surveyor(setup, version, certificate).survey();
+}
+
+std::string dkms_command(const std::string& action, const DkmsPackage& package, const DkmsBuild& build,
+                         const std::filesystem::path& root) {
+    return shell_chroot(root) +
+           shell_line({"dkms", action, "--force", "-m", package.name, "-v", package.version, "-k", build.release});
 }
 
 } // namespace ksign

@@ -39,6 +39,11 @@ Error damaged(const std::string& subject, std::string reason) {
             "make it anew: update-initramfs -u, dracut -f or mkinitcpio -P"};
 }
 
+Error not_unpacked(const std::string& subject, const std::string& reason) {
+    return {ErrorCode::kernel, subject, "the kernel does not unpack it: " + reason,
+            "make it anew: update-initramfs -u, dracut -f or mkinitcpio -P"};
+}
+
 /// Takes cpio archives apart as they come by, one after the other, with zero bytes between them. Headers stand at
 /// multiples of four: "broken padding", do_reset() of init/initramfs.c says of others.
 class CpioReader {
@@ -269,10 +274,10 @@ class Reader {
                 // gunzip() (lib/decompress_inflate.c) skips no more of a header than what unpacks modules does; of xz,
                 // a filter that modules can't count on is one that distributions' kernels have.
                 if (kind == ContainerKind::gzip && !obstacle.empty()) {
-                    throw damaged(subject_, obstacle.reason);
+                    throw not_unpacked(subject_, obstacle.reason);
                 }
                 if (kind == ContainerKind::xz && (head[xz_check_offset] & std::byte{0x0f}) > xz_check_crc32) {
-                    throw damaged(subject_, "xz with another check than CRC32, which the kernel does not read");
+                    throw not_unpacked(subject_, "xz with another check than CRC32");
                 }
                 return taken;
             }

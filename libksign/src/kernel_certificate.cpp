@@ -88,16 +88,6 @@ constexpr std::array curve_objects{
     CurveObject{"\x2b\x81\x04\x00\x23"sv, Curve::p521, "P-521"},
 };
 
-std::string lower_hex(Bytes bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    for (const std::byte byte : bytes) {
-        text += digits[std::to_integer<unsigned>(byte) >> 4U];
-        text += digits[std::to_integer<unsigned>(byte) & 0xfU];
-    }
-    return text;
-}
-
 std::string upper_colon_hex(Bytes bytes) {
     return colon_hex({reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()});
 }
@@ -346,6 +336,16 @@ std::vector<KernelCertificate> load_pem(Bytes bytes, const std::string& subject)
 }
 
 } // namespace
+
+std::string lower_hex(Bytes bytes) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    for (const std::byte byte : bytes) {
+        text += digits[std::to_integer<unsigned>(byte) >> 4U];
+        text += digits[std::to_integer<unsigned>(byte) & 0xfU];
+    }
+    return text;
+}
 
 SignatureAlgorithm signature_algorithm_of(std::span<const std::byte> object) {
     const auto* known = std::ranges::find(signature_objects, as_text(object), &SignatureObject::object);

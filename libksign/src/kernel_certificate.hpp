@@ -70,6 +70,9 @@ struct KernelCertificate::Parts {
 /// A UTCTime or GeneralizedTime as x509_decode_time() reads it, in seconds since 1970; nothing for what it refuses.
 [[nodiscard]] std::optional<std::int64_t> time_of(const DerElement& element);
 
+/// Bytes in hexadecimal, in lower case without colons.
+[[nodiscard]] std::string lower_hex(std::span<const std::byte> bytes);
+
 /// Serial and issuer, one after the other: the kernel's first identifier of a key (asymmetric_key_generate_id()).
 [[nodiscard]] std::string issuer_and_serial(std::span<const std::byte> serial, std::span<const std::byte> issuer);
 

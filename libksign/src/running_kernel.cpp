@@ -193,16 +193,6 @@ class FirmwareReader {
     Firmware firmware_;
 };
 
-std::string raw_hex(Bytes bytes) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    for (const std::byte byte : bytes) {
-        text += digits[std::to_integer<unsigned>(byte) >> 4U];
-        text += digits[std::to_integer<unsigned>(byte) & 0xfU];
-    }
-    return text;
-}
-
 } // namespace
 
 std::optional<RunningKernel> read_running_kernel(const std::filesystem::path& root) {
@@ -245,7 +235,7 @@ void compare_with_loaded_keys(TrustedKeys& keys, const std::filesystem::path& ro
     for (const TrustEntry& entry : keys.entries) {
         const auto& parts = entry.certificate.parts();
         const std::string identifier =
-            entry.certificate.key_id().empty() ? raw_hex(parts.serial) : raw_hex(parts.key_id);
+            entry.certificate.key_id().empty() ? lower_hex(parts.serial) : lower_hex(parts.key_id);
         if (entry.keyring != Keyring::revoked && !loaded.contains(identifier)) {
             keys.notes.push_back(entry.certificate.name() + " (" + entry.origin +
                                  ") is not among the keys that the running kernel holds (/proc/keys)");

@@ -49,4 +49,8 @@ struct DkmsSurvey {
 [[nodiscard]] KSIGN_EXPORT DkmsSurvey survey_dkms(const DkmsSetup& setup, const std::optional<DkmsVersion>& version,
                                                   const std::optional<std::filesystem::path>& certificate);
 
+/// The command that has DKMS do an action ("build", "install") of a build anew, run by chroot below another root.
+[[nodiscard]] KSIGN_EXPORT std::string dkms_command(const std::string& action, const DkmsPackage& package,
+                                                    const DkmsBuild& build, const std::filesystem::path& root);
+
 } // namespace ksign
