@@ -142,7 +142,7 @@ bool is_appended_signature(const DecodeJob& job, std::span<const std::byte> rest
 }
 
 LoadObstacle appended_signature_obstacle() {
-    return {RefusingReader::kernel, "a signature appended to the compressed file, where nobody looks for it"};
+    return {RefusingReader::kernel, "a signature appended to the compressed file, where nobody looks for it", true};
 }
 
 Error too_large(const std::string& subject, std::uint64_t max_payload) {

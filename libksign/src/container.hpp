@@ -29,7 +29,8 @@ enum class RefusingReader {
 /// What keeps a container that decodes from being loaded.
 struct LoadObstacle {
     RefusingReader reader = RefusingReader::none;
-    std::string reason; ///< "xz with CRC64"; empty if everyone reads it.
+    std::string reason;              ///< "xz with CRC64"; empty if everyone reads it.
+    bool appended_signature = false; ///< The reason is a signature after the container's end.
     [[nodiscard]] bool empty() const noexcept { return reader == RefusingReader::none; }
 };
 

@@ -170,7 +170,9 @@ std::size_t strip_signatures(const std::filesystem::path& module, const FileOpti
     const InputFile file = InputFile::open_locked(module);
     const Examination found =
         on_unchanged(file, [&] { return examine(file, HashAlgorithm::sha256, options.max_payload); });
-    if (found.payload.signatures.empty()) {
+    // One after the container's end goes when that is written anew.
+    const std::size_t signatures = found.payload.signatures.size() + (found.obstacle.appended_signature ? 1 : 0);
+    if (signatures == 0) {
         return 0;
     }
     if (options.dry_run) {
@@ -178,7 +180,7 @@ std::size_t strip_signatures(const std::filesystem::path& module, const FileOpti
     } else {
         write_module(file, found, HashAlgorithm::sha256, {}, options, std::nullopt)->commit();
     }
-    return found.payload.signatures.size();
+    return signatures;
 }
 
 } // namespace ksign

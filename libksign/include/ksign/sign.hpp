@@ -100,8 +100,8 @@ KSIGN_EXPORT SignResult attach_signature(const std::filesystem::path& module, st
                                          const std::optional<std::filesystem::path>& certificate,
                                          const SignOptions& options);
 
-/// Takes all signatures off a module; every other byte of it stays. Returns how many there were; with none, the file
-/// is not touched. Throws Error.
+/// Takes all signatures off a module; every other byte of it stays. Returns how many there were, where what sign-file
+/// has appended to a compressed file counts as one; with none, the file is not touched. Throws Error.
 KSIGN_EXPORT std::size_t strip_signatures(const std::filesystem::path& module, const FileOptions& options);
 
 } // namespace ksign

@@ -32,6 +32,18 @@ for container in plain xz zst gz; do
     decompress m.ko | cmp - "$samples/sample.ko"
 done
 
+step "strip: what the kernel's sign-file has appended to a compressed file"
+for container in xz zst gz; do
+    new_module m.ko $container
+    reference-sign-file sha256 "$keys/rsa2048.key" "$keys/rsa2048.der" m.ko
+    no_change expect_exit 0 ksign strip --dry-run m.ko
+    expect_in "$out" "m.ko: 1 signature would be taken off"
+    expect_exit 0 ksign strip m.ko
+    decompress m.ko | cmp - "$samples/sample.ko"
+    expect_loadable m.ko $container
+    unchanged ksign strip m.ko
+done
+
 step "strip: folders, names of a kernel, and on after a failure"
 make_root root 1.2.3-test
 new_module "$modules_folder/updates/dkms/m.ko.xz" xz
