@@ -2,6 +2,7 @@
 #include "dkms_report.hpp"
 
 #include <ksign/error.hpp>
+#include <ksign/shell.hpp>
 
 #include <iostream>
 
@@ -15,6 +16,23 @@ constexpr CommandHelp help{
     "  ksign dkms disable                   all, as a package's removal script does\n"
     "  ksign dkms disable nvidia\n"
     "  ksign dkms disable --native\n"};
+
+/// Without words no package is taken from another program that signs.
+std::vector<std::string> packages_of_ksign(const DkmsSetup& setup) {
+    std::vector<std::string> packages = setup.enabled_packages();
+    if (packages.empty()) {
+        return packages;
+    }
+    try {
+        setup.require_own_kernel_sign();
+        return packages;
+    } catch (const Error& error) {
+        print_note(error.what());
+        print_note("what leads to it was left, since it may sign; take it away with: ksign dkms disable" +
+                   shell_root_option(setup.root()) + " MODULE...");
+        return {};
+    }
+}
 
 } // namespace
 
@@ -31,7 +49,7 @@ int run_dkms_disable(const Arguments& arguments) {
     const bool named = !packages.empty();
     const bool native = values->contains("native");
     if (!named && !native) {
-        packages = setup.enabled_packages();
+        packages = packages_of_ksign(setup);
     }
     int code = exit_done;
     for (const std::string& package : packages) {

@@ -117,6 +117,9 @@ expect_said said "/etc/dkms/kernel-sign.conf: does not call ksign"
 expect_said said "ksign-one 1.0: not signed by ksign"
 ! ksign dkms enable ksign-later 2>said || fail "a package was linked to it"
 expect_said said "install ksign anew"
+ksign dkms disable 2>said
+expect_said said "what leads to it was left, since it may sign"
+[[ -L /etc/dkms/ksign-one.conf ]] || fail "another program's link was taken away"
 cp -p own.conf /etc/dkms/kernel-sign.conf
 
 echo "-- the native way"
