@@ -73,6 +73,18 @@ void add_image(const KernelImage& image, KernelFacts& facts, TrustedKeys& keys) 
     }
 }
 
+/// What is judged without a configuration, and why there is none.
+std::string without_config(const Kernel& kernel) {
+    std::string reason;
+    try {
+        static_cast<void>(kernel.config());
+    } catch (const Error& error) {
+        reason = ": " + error.or_remedy(run_as_root).with_remedy();
+    }
+    return "no configuration of kernel " + kernel.release().text() +
+           " was found, so it is taken to know every hash and type of key (--kernel-config FILE names one)" + reason;
+}
+
 /// A key that a kernel's headers hold and its image does not know: nothing signed with it loads.
 void compare_with_installed(const KernelImage& image, const Kernel& kernel, const KernelFacts& facts,
                             TrustedKeys& keys) {
@@ -176,6 +188,9 @@ JudgeChoice choose_judge(const Values& values, const std::optional<Kernel>& kern
     }
     if (!facts.config && kernel) {
         facts.config = find_kernel_config(*kernel);
+        if (image && !facts.config) {
+            keys.notes.push_back(without_config(*kernel));
+        }
     }
     if (image && kernel) {
         compare_with_installed(*image, *kernel, facts, keys);

@@ -41,6 +41,14 @@ audit 0 --json
 expect_json 'd["schema"], d["safe"], d["modules"], d["verdicts"], d["troubled"]' "(1, True, $count, {'loads': $count}, [])"
 expect_json 'sum(d["signers"].values()), d["initramfs"]["path"], "running" in d' "($count, '', False)"
 
+step "without a configuration: judged by the image alone, which is said"
+mv "$root/boot/config-$release" .
+audit 0
+expect_in "$err" "no configuration of kernel $release was found, so it is taken to know every hash and type of key (--kernel-config"
+mv "config-$release" "$root/boot/"
+audit 0
+expect_not_in "$err" "no configuration"
+
 step "not safe: an unsigned one, one by a stranger, one that is damaged"
 cp -r "$modules" "$scratch/good"
 new_module "$modules/updates/unsigned.ko"
