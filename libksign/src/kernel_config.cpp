@@ -16,8 +16,17 @@ namespace {
 constexpr std::size_t largest_config = 4U << 20U; // a distribution's has some 300 KiB
 constexpr std::string_view prefix = "CONFIG_";
 
-std::string_view other_keys(KeyType type) {
-    return type == KeyType::rsa ? "ECDSA" : type == KeyType::ecdsa ? "RSA" : "RSA or ECDSA";
+/// What a kernel that does not verify one type of key can be given.
+std::string other_key(const KernelConfig& config, KeyType type) {
+    std::string others;
+    for (const KeyType other : {KeyType::rsa, KeyType::ecdsa}) {
+        if (other != type && config.enabled(key_option(other))) {
+            others += (others.empty() ? "" : " or ") + std::string(key_type_name(other));
+        }
+    }
+    return others.empty() ? "it verifies no other type either: build it with CONFIG_CRYPTO_ECDSA or CONFIG_CRYPTO_RSA "
+                            "(ksign config check)"
+                          : "give this kernel an " + others + " key; a module signed with this one would be refused";
 }
 
 /// The version in a line like "# Linux/x86 6.12.1 Kernel Configuration" (scripts/kconfig/confdata.c writes the main
@@ -133,8 +142,6 @@ std::optional<VerifyObstacle> KernelConfig::why_not_verifiable(KeyType type, Has
         return "this kernel can't verify " + std::string(what) + " signatures: CONFIG_" + std::string(option) +
                " is not set in " + path_.string();
     };
-    const std::string other_key =
-        "give this kernel an " + std::string(other_keys(type)) + " key; a module signed with this one would be refused";
     // crypto/ecdsa.c came with 5.13.
     if (type == KeyType::ecdsa && version_ && *version_ < KernelVersion{5, 13}) {
         return VerifyObstacle{"this kernel can't verify ECDSA signatures: they came with Linux 5.13, and " +
@@ -143,13 +150,13 @@ std::optional<VerifyObstacle> KernelConfig::why_not_verifiable(KeyType type, Has
                               "give this kernel an RSA key"};
     }
     if (!enabled(key_option(type))) {
-        return VerifyObstacle{lacks(key_type_name(type), key_option(type)), other_key};
+        return VerifyObstacle{lacks(key_type_name(type), key_option(type)), other_key(*this, type)};
     }
     if (type == KeyType::ml_dsa) {
         // Ours have signed attributes (cms.cpp), which pkcs7_verify() refuses in modules unless this waives it.
         constexpr std::string_view waiver = "PKCS7_WAIVE_AUTHATTRS_REJECTION_FOR_MLDSA";
         if (!enabled(waiver)) {
-            return VerifyObstacle{lacks("ML-DSA", waiver), other_key + ", or set that option"};
+            return VerifyObstacle{lacks("ML-DSA", waiver), other_key(*this, type) + ", or set that option"};
         }
         // software_key_determine_akcipher() (crypto/asymmetric_keys/public_key.c)
         if (hash != HashAlgorithm::sha512) {

@@ -115,7 +115,11 @@ TEST_CASE("a kernel verifies ML-DSA if it has it, takes our attributes, and with
     const auto none = config_of(base).why_not_verifiable(KeyType::ml_dsa, HashAlgorithm::sha512);
     REQUIRE(none);
     CHECK(mentions(none->reason, "CONFIG_CRYPTO_MLDSA is not set"));
-    CHECK(mentions(none->remedy, "RSA or ECDSA"));
+    CHECK(mentions(none->remedy, "CONFIG_CRYPTO_ECDSA or CONFIG_CRYPTO_RSA"));
+    const auto older = config_of(base + "CONFIG_CRYPTO_ECDSA=y\nCONFIG_CRYPTO_RSA=y\n")
+                           .why_not_verifiable(KeyType::ml_dsa, HashAlgorithm::sha512);
+    REQUIRE(older);
+    CHECK(mentions(older->remedy, "RSA or ECDSA"));
     const auto strict =
         config_of(base + "CONFIG_CRYPTO_MLDSA=y\n").why_not_verifiable(KeyType::ml_dsa, HashAlgorithm::sha512);
     REQUIRE(strict);
@@ -126,6 +130,19 @@ TEST_CASE("a kernel verifies ML-DSA if it has it, takes our attributes, and with
     const auto hash = able.why_not_verifiable(KeyType::ml_dsa, HashAlgorithm::sha256);
     REQUIRE(hash);
     CHECK(mentions(hash->reason, "sha512 alone"));
+}
+
+TEST_CASE("no type of key is advised that a kernel does not verify", "[kernel_config]") {
+    const auto remedy_for = [](KeyType type, const std::string& options) {
+        const auto obstacle =
+            config_of("CONFIG_MODULE_SIG=y\n" + options).why_not_verifiable(type, HashAlgorithm::sha512);
+        REQUIRE(obstacle);
+        return obstacle->remedy;
+    };
+    CHECK(mentions(remedy_for(KeyType::ecdsa, "CONFIG_CRYPTO_RSA=y\n"), "an RSA key"));
+    CHECK(mentions(remedy_for(KeyType::rsa, "CONFIG_CRYPTO_ECDSA=y\n"), "an ECDSA key"));
+    CHECK(mentions(remedy_for(KeyType::ecdsa, ""), "verifies no other type either"));
+    CHECK(mentions(remedy_for(KeyType::rsa, ""), "verifies no other type either"));
 }
 
 TEST_CASE("nothing stands against signing for a kernel that verifies nothing", "[kernel_config]") {
