@@ -98,7 +98,9 @@ expect_said said "$(again build) && $(again install)"
 dkms_says said build --force -m ksign-old -v 1.0 -k "$kernel"
 ! ksign dkms status >said || fail "the kernel still loads the old ones, and status says: $(<said)"
 cat said
-grep -qE "problem: 2 modules installed and not signed( by today's key \(.*\))?: $(again install)$" said ||
+# Some DKMS have signed them, with a key of their own.
+told=$(grep -F "problem: 2 modules installed and not signed" said || true)
+[[ $told == *": $(again install)" ]] ||
     fail "what is installed was not told"
 eval "$(sed -n 's/.*problem: 2 modules installed and not signed.*: //p' said)" || fail "dkms install --force failed"
 ksign dkms status >said || fail "installed again, all should be well: $(<said)"
