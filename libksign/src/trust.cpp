@@ -25,7 +25,10 @@ class Collector {
             }
             attempt([this] { take_kernel_key(); });
             // What the kernel's build extracts of CONFIG_MODULE_SIG_KEY (certs/Makefile), and always builds in.
-            attempt([&] { take(*build / "certs/signing_key.x509", "certs/signing_key.x509" + of_kernel_, true); });
+            attempt([&] {
+                found_.has_build_key =
+                    take(*build / "certs/signing_key.x509", "certs/signing_key.x509" + of_kernel_, true);
+            });
             attempt([&] { take_trusted_keys(*build); });
         }
         return std::move(found_);
@@ -60,12 +63,12 @@ class Collector {
         }
     }
 
-    /// What a file holds; one that is not there is nothing to speak of.
-    void take(const std::filesystem::path& path, const std::string& origin, std::optional<bool> named) {
+    /// What a file holds; one that is not there is nothing to speak of. Returns whether it is.
+    bool take(const std::filesystem::path& path, const std::string& origin, std::optional<bool> named) {
         const std::filesystem::path file = resolve_in_root(kernel_.root(), path);
         std::error_code why;
         if (!std::filesystem::exists(file, why) && !why) {
-            return;
+            return false;
         }
         if (why) {
             throw Error::from_errno(file.string(), "look for certificates", why.value());
@@ -73,6 +76,7 @@ class Collector {
         for (KernelCertificate& certificate : KernelCertificate::load(file)) {
             found_.certificates.push_back({std::move(certificate), origin, named});
         }
+        return true;
     }
 
     const Kernel& kernel_;
@@ -136,9 +140,13 @@ void add_installed_certificates(TrustedKeys& keys, const Kernel& kernel, const s
             keys.notes.push_back(each.certificate.name() + " (" + each.origin + ") is not what " +
                                  config->path().string() +
                                  " has built in (CONFIG_SYSTEM_TRUSTED_KEYS): what it signs does not load by it");
+            keys.left_out.push_back({each.certificate, Keyring::builtin, each.origin});
         } else {
             keys.unproven.push_back({each.certificate, Keyring::builtin, each.origin});
         }
+    }
+    if (!found.has_build_key) {
+        keys.unknown_builtin = "no image of it was read, and its headers do not hold the key of its own build";
     }
 }
 

@@ -478,12 +478,16 @@ class Trial {
             return Doubt{open + "is not known: " + parts_.keys.unread.front(), run_as_root};
         }
         const auto unproven = std::ranges::find_if(parts_.keys.unproven, is_signer);
-        if (unproven == parts_.keys.unproven.end()) {
-            return std::nullopt;
+        if (unproven != parts_.keys.unproven.end()) {
+            return Doubt{
+                open + "(" + unproven->origin + ") is not known: neither its image nor its configuration is here",
+                "name its image (--image FILE), or the configuration that it was built with (--kernel-config FILE)"};
         }
-        return Doubt{
-            open + "(" + unproven->origin + ") is not known: neither its image nor its configuration is here",
-            "name its image (--image FILE), or the configuration that it was built with (--kernel-config FILE)"};
+        if (!parts_.keys.unknown_builtin.empty() && std::ranges::none_of(parts_.keys.left_out, is_signer)) {
+            return Doubt{open + "is not known: " + parts_.keys.unknown_builtin,
+                         "name its image (--image FILE), or mount what holds it, as /boot"};
+        }
+        return std::nullopt;
     }
 
     /// For ENOKEY.

@@ -47,6 +47,10 @@ struct TrustedKeys {
     std::vector<std::vector<std::byte>> revoked_hashes;
     /// Certificates of which it is not known whether the kernel trusts them: nothing that is here says so.
     std::vector<TrustEntry> unproven;
+    /// Certificates of which it is known that the kernel's build did not have them built in.
+    std::vector<TrustEntry> left_out;
+    /// Why it may have others built in than are known here, as the one of its own build; empty: all of them are known.
+    std::string unknown_builtin;
     /// Why not all that the kernel trusts is known: "FILE: open: Permission denied", for each that this user may not
     /// read.
     std::vector<std::string> unread;
@@ -69,6 +73,7 @@ struct InstalledCertificate {
 /// What is in a kernel's build folder.
 struct InstalledCertificates {
     std::vector<InstalledCertificate> certificates;
+    bool has_build_key = false;      ///< That of the kernel's own modules is among them.
     std::vector<std::string> unread; ///< As TrustedKeys::unread.
     std::vector<std::string> notes;  ///< As TrustedKeys::notes.
 };
@@ -80,7 +85,8 @@ struct InstalledCertificates {
 
 /// Adds what a kernel's certificates are by the files that are installed with it, where no image proves it: those of
 /// find_installed_certificates() that the configuration has built in. Without a configuration, those of certs-local are
-/// unproven; one that it does not name is in the notes.
+/// unproven; one that it does not name is left out, and in the notes. Where the headers do not hold the certificate of
+/// the kernel's own build (certs/signing_key.x509), what else is built in is unknown.
 KSIGN_EXPORT void add_installed_certificates(TrustedKeys& keys, const Kernel& kernel,
                                              const std::optional<KernelConfig>& config);
 

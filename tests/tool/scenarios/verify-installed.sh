@@ -58,9 +58,19 @@ verify_installed 0 --kernel-config given m
 given_config ""
 verify_installed 1 --kernel-config given m
 expect_in "$out" "refused with EKEYREJECTED"
-# Another's module is refused all the same.
+# Another's module may be one of the kernel's own, whose key is in its image.
 new_module "$modules_folder/updates/stranger.ko"
 silently sign-file sha512 "$keys/stranger.key" "$keys/stranger.der" "$modules_folder/updates/stranger.ko"
+verify_installed 1 stranger
+expect_in "$out" "trusts that key is not known: no image of it was read"
+expect_in "$out" "mount what holds it, as /boot"
+# Unless its headers hold that; and an unsigned one is refused in any case.
+mkdir "$build_folder/certs"
+cp "$keys/rsa4096.der" "$build_folder/certs/signing_key.x509"
+verify_installed 1 stranger
+expect_in "$out" "refused with EKEYREJECTED"
+rm -r "$build_folder/certs"
+new_module "$modules_folder/updates/stranger.ko"
 audit_installed 1
 expect_in "$out" "It is not safe to boot $release with module.sig_enforce=1: one installed module would be refused, and one installed module is not known to load"
 rm "$modules_folder/updates/stranger.ko"
@@ -90,7 +100,7 @@ chmod 644 unsigned.ko
 expect_exit 1 "${as_nobody[@]}" "$bin/ksign" verify --root root -k $release ./unsigned.ko
 expect_in "$out" "refused with EKEYREJECTED"
 # The other certificates count, and what they verify loads.
-mkdir -p "$build_folder/certs"
+mkdir "$build_folder/certs"
 cp "$keys/stranger.der" "$build_folder/certs/signing_key.x509"
 cp "$keys/rsa4096.pem" "$build_folder/certs/extra.pem"
 named_by_config certs/extra.pem
