@@ -6,6 +6,7 @@
 #include <ksign/kmod.hpp>
 #include <ksign/running_kernel.hpp>
 #include <ksign/shell.hpp>
+#include <ksign/token.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -99,13 +100,21 @@ void compare_with_installed(const KernelImage& image, const Kernel& kernel, cons
     }
 }
 
-/// Where the key is from that `ksign sign -k` takes, if none of the kernel's keyrings holds its certificate. Empty if
-/// one does or may, or if the kernel has no key of its own.
-std::string untrusted_signing_key(const Kernel& kernel, const TrustedKeys& keys) {
+/// Sets where the key is from that `ksign sign -k` takes, if none of the kernel's keyrings holds its certificate; not
+/// if one does or may, or if there is no such key.
+void find_untrusted_signing_key(KernelFacts& facts, const Kernel& kernel, const TrustedKeys& keys,
+                                const Settings& settings) {
     try {
-        const auto own = find_kernel_key(kernel);
-        if (!own || !keys.unread.empty()) {
-            return {};
+        auto key = find_kernel_key(kernel);
+        const bool is_own = key.has_value();
+        if (!key && settings.key) {
+            key = KeyLocation{*settings.key, settings.certificate.value_or(*settings.key),
+                              settings.certificate.value_or(*settings.key) + ", by " + settings.source.string(),
+                              std::nullopt};
+        }
+        // A token is not asked for what is only a hint.
+        if (!key || is_token_uri(key->certificate.native()) || !keys.unread.empty()) {
+            return;
         }
         const auto is_one_of = [](const std::vector<TrustEntry>& entries, const KernelCertificate& certificate) {
             return std::ranges::any_of(entries, [&certificate](const TrustEntry& entry) {
@@ -113,14 +122,15 @@ std::string untrusted_signing_key(const Kernel& kernel, const TrustedKeys& keys)
                        entry.certificate.fingerprint() == certificate.fingerprint();
             });
         };
-        for (const KernelCertificate& certificate : KernelCertificate::load(own->certificate)) {
+        for (const KernelCertificate& certificate : KernelCertificate::load(key->certificate)) {
             if (is_one_of(keys.entries, certificate) || is_one_of(keys.unproven, certificate)) {
-                return {};
+                return;
             }
         }
-        return own->origin;
+        facts.untrusted_signing_key = key->origin;
+        facts.signing_key_is_own = is_own;
     } catch (const Error&) {
-        return {}; // what is wrong with it, those who look for its certificate say
+        return; // what is wrong with it, those who look for its certificate say
     }
 }
 
@@ -213,7 +223,7 @@ JudgeChoice choose_judge(const Values& values, const std::optional<Kernel>& kern
         }
     }
     if (kernel && facts.release == kernel->release().text()) {
-        facts.untrusted_signing_key = untrusted_signing_key(*kernel, keys);
+        find_untrusted_signing_key(facts, *kernel, keys, settings_of(values));
     }
     Judge judge(std::move(facts), keys);
     return {std::move(keys), std::move(judge)};

@@ -558,6 +558,12 @@ class Trial {
     [[nodiscard]] std::string remedy_for(int error) const {
         const std::string sign = facts_.signing_command + " " + shell_path(path_);
         if (!facts_.untrusted_signing_key.empty() && (error == ENODATA || error == ENOKEY)) {
+            if (!facts_.signing_key_is_own) {
+                return "this kernel does not trust the key that modules are signed with for it (" +
+                       facts_.untrusted_signing_key +
+                       "), so signing with that does not help: enroll its certificate as a machine owner key (ksign "
+                       "keys enroll says what is left to do), or sign with a key that it trusts (--key)";
+            }
             return "this kernel does not trust its own key (" + facts_.untrusted_signing_key +
                    "), so signing with that does not help: build it with a configuration that names that key's "
                    "certificate (ksign config update), or enroll the certificate as a machine owner key (ksign keys "

@@ -32,6 +32,7 @@ struct KernelFacts {
     /// The key that signing_command takes, if this kernel does not trust it ("certs-local of kernel 6.12.1"): that
     /// command is no remedy then. Empty: it does, or nothing is known.
     std::string untrusted_signing_key = {};
+    bool signing_key_is_own = true; ///< That key is of the kernel's build folder; else one that serves several kernels.
 };
 
 /// Whether a kernel looks for a module's key in .platform too: mainline does not. By the patch "KEYS: Make use of

@@ -5,6 +5,8 @@ release=6.12.1
 options=(CONFIG_LOAD_UEFI_KEYS=y CONFIG_INTEGRITY_PLATFORM_KEYRING=y CONFIG_INTEGRITY_MACHINE_KEYRING=y
     CONFIG_SECONDARY_TRUSTED_KEYRING=y CONFIG_IMA_SECURE_AND_OR_TRUSTED_BOOT=y)
 make_root root $release "${options[@]}"
+mkdir "$build_folder/certs"
+cp "$keys/stranger.der" "$build_folder/certs/signing_key.x509" # all that is built in
 efi=root/sys/firmware/efi/efivars
 table=root/sys/firmware/efi/mok-variables
 mkdir -p $efi
@@ -28,6 +30,17 @@ verify_firmware 1
 expect_in "$out" "refused with EKEYREJECTED"
 expect_in "$err" "CONFIG_IMA_ARCH_POLICY is not set: the kernel does not look at machine owner keys"
 echo CONFIG_IMA_SECURE_AND_OR_TRUSTED_BOOT=y >>"$build_folder/.config"
+
+step "that of ksign.conf, not enrolled: signing with it again is no remedy"
+mv $efi/MokListRT-* .
+printf '%s\n' "key = $keys/rsa2048.key" "certificate = $keys/rsa2048.der" >root/etc/ksign/ksign.conf
+verify_firmware 1
+expect_in "$out" "does not trust the key that modules are signed with for it ($keys/rsa2048.der, by root/etc/ksign/ksign.conf)"
+expect_in "$out" "ksign keys enroll says what is left to do"
+expect_not_in "$out" "sign it with"
+mv MokListRT-* $efi/
+verify_firmware 0
+rm root/etc/ksign/ksign.conf
 
 step "one that is enrolled and of no use: enrolling it once more is no remedy"
 rm $efi/MokListTrustedRT-*
