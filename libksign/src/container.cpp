@@ -145,6 +145,11 @@ LoadObstacle appended_signature_obstacle() {
     return {RefusingReader::kernel, "a signature appended to the compressed file, where nobody looks for it", true};
 }
 
+Error out_of_memory(const std::string& subject) {
+    return {ErrorCode::limit, subject, "there is not enough memory to read or write it",
+            "free memory, or raise this process's limit (ulimit -v), and try again"};
+}
+
 Error too_large(const std::string& subject, std::uint64_t max_payload) {
     return {ErrorCode::limit, subject, "holds more than " + std::to_string(max_payload) + " bytes of module",
             "if a module of that size is what you expect, raise the limit with --max-size, or max-size in ksign.conf"};

@@ -146,6 +146,9 @@ extern const Codec zstd_codec;
 /// Fills the span from a source, however little it gives at a time; less only at its end.
 [[nodiscard]] std::size_t read_full(const ByteSource& source, std::span<std::byte> bytes);
 
+/// That the machine, or a limit of this process, has no memory for a codec's work: no word about the file.
+[[nodiscard]] Error out_of_memory(const std::string& subject);
+
 /// That a module is larger than @p max_payload bytes.
 [[nodiscard]] Error too_large(const std::string& subject, std::uint64_t max_payload);
 

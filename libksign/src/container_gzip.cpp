@@ -24,18 +24,18 @@ Error failure(const std::string& subject, const std::string& reason) {
     return {ErrorCode::container, subject, "gzip: " + reason, "the file is damaged: rebuild or reinstall the module"};
 }
 
-std::string status_text(const z_stream& stream, int status) {
-    if (stream.msg != nullptr) {
-        return stream.msg;
-    }
-    return status == Z_MEM_ERROR ? "out of memory" : "status " + std::to_string(status);
+/// What a failure to decode or encode means.
+Error status_failure(const std::string& subject, const z_stream& stream, int status) {
+    return status == Z_MEM_ERROR
+               ? out_of_memory(subject)
+               : failure(subject, stream.msg != nullptr ? stream.msg : "status " + std::to_string(status));
 }
 
 struct Inflater {
     z_stream stream{};
     explicit Inflater(const std::string& subject) {
-        if (inflateInit2(&stream, window_bits) != Z_OK) {
-            throw failure(subject, "can't start decompression");
+        if (const int status = inflateInit2(&stream, window_bits); status != Z_OK) {
+            throw status_failure(subject, stream, status);
         }
     }
     Inflater(const Inflater&) = delete;
@@ -94,7 +94,7 @@ LoadObstacle decode(const DecodeJob& job) {
                 stream.avail_out = static_cast<uInt>(output.size());
                 const int status = inflate(&stream, job.notes != nullptr ? Z_BLOCK : Z_NO_FLUSH);
                 if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) {
-                    throw failure(job.subject, status_text(stream, status));
+                    throw status_failure(job.subject, stream, status);
                 }
                 job.sink(std::span(output).first(output.size() - stream.avail_out));
                 if (status == Z_STREAM_END) {
@@ -128,8 +128,9 @@ class GzipEncoder final : public Encoder {
   public:
     explicit GzipEncoder(EncodeJob job) : job_(std::move(job)), output_(chunk_size) {
         // No gzip header fields are set, so zlib writes none: the kernel knows none but the file name.
-        if (deflateInit2(&stream_, job_.level, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
-            throw failure(job_.subject, "can't start compression");
+        const int status = deflateInit2(&stream_, job_.level, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY);
+        if (status != Z_OK) {
+            throw status_failure(job_.subject, stream_, status);
         }
     }
     ~GzipEncoder() override { deflateEnd(&stream_); }
@@ -153,7 +154,7 @@ class GzipEncoder final : public Encoder {
             stream_.avail_out = static_cast<uInt>(output_.size());
             const int status = deflate(&stream_, flush);
             if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR) {
-                throw failure(job_.subject, status_text(stream_, status));
+                throw status_failure(job_.subject, stream_, status);
             }
             job_.sink(std::span(output_).first(output_.size() - stream_.avail_out));
         } while (stream_.avail_out == 0);

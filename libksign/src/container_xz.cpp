@@ -35,8 +35,6 @@ Error too_much_memory(const std::string& subject) {
 
 std::string status_text(lzma_ret status) {
     switch (status) {
-    case LZMA_MEM_ERROR:
-        return "out of memory";
     case LZMA_FORMAT_ERROR:
         return "garbage after the compressed data";
     case LZMA_OPTIONS_ERROR:
@@ -48,6 +46,11 @@ std::string status_text(lzma_ret status) {
     default:
         return "status " + std::to_string(status);
     }
+}
+
+/// What a failure to decode or encode means.
+Error status_failure(const std::string& subject, lzma_ret status) {
+    return status == LZMA_MEM_ERROR ? out_of_memory(subject) : failure(subject, status_text(status));
 }
 
 struct Stream {
@@ -147,8 +150,8 @@ LoadObstacle decode(const DecodeJob& job) {
     Stream owner;
     lzma_stream& stream = owner.stream;
     const std::uint32_t flags = LZMA_TELL_ANY_CHECK | (job.first_only ? 0U : LZMA_CONCATENATED);
-    if (lzma_stream_decoder(&stream, decoder_memory_limit, flags) != LZMA_OK) {
-        throw failure(job.subject, "can't start decompression");
+    if (const lzma_ret status = lzma_stream_decoder(&stream, decoder_memory_limit, flags); status != LZMA_OK) {
+        throw status_failure(job.subject, status);
     }
     std::vector<std::byte> input(chunk_size);
     std::vector<std::byte> output(chunk_size);
@@ -195,7 +198,7 @@ LoadObstacle decode(const DecodeJob& job) {
             return appended_signature_obstacle();
         }
         if (status != LZMA_OK) {
-            throw failure(job.subject, status_text(status));
+            throw status_failure(job.subject, status);
         }
     }
     if (streams > 1) {
@@ -216,7 +219,7 @@ class XzEncoder final : public Encoder {
         const std::array<lzma_filter, 2> filters{{{LZMA_FILTER_LZMA2, &options}, {LZMA_VLI_UNKNOWN, nullptr}}};
         const lzma_ret status = lzma_stream_encoder(&owner_.stream, filters.data(), LZMA_CHECK_CRC32);
         if (status != LZMA_OK) {
-            throw failure(job_.subject, "can't start compression: " + status_text(status));
+            throw status_failure(job_.subject, status);
         }
     }
     void write(std::span<const std::byte> payload) override { run(payload, LZMA_RUN); }
@@ -239,7 +242,7 @@ class XzEncoder final : public Encoder {
                 return;
             }
             if (status != LZMA_OK && status != LZMA_BUF_ERROR) {
-                throw failure(job_.subject, status_text(status));
+                throw status_failure(job_.subject, status);
             }
             if (action == LZMA_RUN && stream.avail_in == 0 && stream.avail_out > 0) {
                 return;

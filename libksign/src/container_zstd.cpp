@@ -32,11 +32,14 @@ Error failure(const std::string& subject, const std::string& reason) {
     return {ErrorCode::container, subject, "zstd: " + reason, "the file is damaged: rebuild or reinstall the module"};
 }
 
-/// What a decoder's error means.
-Error decoding_failure(const std::string& subject, std::size_t status) {
+/// What an error means.
+Error status_failure(const std::string& subject, std::size_t status) {
     if (ZSTD_getErrorCode(status) == ZSTD_error_frameParameter_windowTooLarge) {
         return {ErrorCode::limit, subject, "zstd: needs more than 128 MiB of memory to decode",
                 "decompress it, and compress it with a smaller window: zstd without --long"};
+    }
+    if (ZSTD_getErrorCode(status) == ZSTD_error_memory_allocation) {
+        return out_of_memory(subject);
     }
     return failure(subject, ZSTD_getErrorName(status));
 }
@@ -215,7 +218,10 @@ struct EncoderDeleter {
 
 LoadObstacle decode(const DecodeJob& job) {
     const std::unique_ptr<ZSTD_DCtx, DecoderDeleter> context(ZSTD_createDCtx());
-    if (!context || ZSTD_isError(ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, decoder_window_log)) != 0) {
+    if (!context) {
+        throw out_of_memory(job.subject);
+    }
+    if (ZSTD_isError(ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, decoder_window_log)) != 0) {
         throw failure(job.subject, "can't start decompression");
     }
     FrameWatch watch(job.notes);
@@ -248,7 +254,7 @@ LoadObstacle decode(const DecodeJob& job) {
                 return appended_signature_obstacle();
             }
             if (ZSTD_isError(status) != 0) {
-                throw decoding_failure(job.subject, status);
+                throw status_failure(job.subject, status);
             }
             job.sink(std::span(output).first(out.pos));
             watch.took(in.pos - start);
@@ -280,7 +286,7 @@ class ZstdEncoder final : public Encoder {
     explicit ZstdEncoder(EncodeJob job)
         : job_(std::move(job)), context_(ZSTD_createCCtx()), output_(std::max(chunk_size, ZSTD_CStreamOutSize())) {
         if (!context_) {
-            throw failure(job_.subject, "can't start compression");
+            throw out_of_memory(job_.subject);
         }
         set(ZSTD_c_compressionLevel, job_.level);
         set(ZSTD_c_checksumFlag, 1); // as the zstd command does; the kernel checks it
@@ -301,7 +307,7 @@ class ZstdEncoder final : public Encoder {
     void set(ZSTD_cParameter parameter, int value) { expect(ZSTD_CCtx_setParameter(context_.get(), parameter, value)); }
     void expect(std::size_t status) const {
         if (ZSTD_isError(status) != 0) {
-            throw failure(job_.subject, ZSTD_getErrorName(status));
+            throw status_failure(job_.subject, status);
         }
     }
     void run(std::span<const std::byte> bytes, ZSTD_EndDirective directive) {

@@ -123,6 +123,17 @@ for container in zst gz; do
     all_refuse sum.ko ": " "$rebuild"
 done
 
+step "no memory to decode: no word about the module, and no verdict"
+xz --check=crc32 --lzma2=preset=6,dict=64MiB <"$samples/sample.ko" >large-dictionary.ko.xz
+# shellcheck disable=SC2016 # for the inner shell
+with_little_memory() { expect_exit 1 bash -c 'ulimit -v 70000 && exec "$@"' - "$bin/ksign" "$@" large-dictionary.ko.xz; }
+for command in "sign ${signing[*]}" strip show "verify -j 1 --trust $keys/rsa2048.der"; do
+    # shellcheck disable=SC2086 # words
+    with_little_memory $command
+    said large-dictionary.ko.xz "there is not enough memory" "ulimit -v"
+done
+rm large-dictionary.ko.xz
+
 step "decompression bombs"
 for container in xz zst gz; do
     mkdir case
