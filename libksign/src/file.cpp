@@ -253,7 +253,9 @@ void InputFile::expect_unchanged() const {
     const bool unchanged = ::fstat(descriptor_.number(), &by_descriptor) == 0 &&
                            ::stat(real_path_.c_str(), &by_name) == 0 && same_file(by_name, status_) &&
                            by_descriptor.st_size == status_.st_size &&
-                           same_time(by_descriptor.st_mtim, status_.st_mtim);
+                           same_time(by_descriptor.st_mtim, status_.st_mtim) &&
+                           // Of owner, mode, attributes and names, which the new file takes over.
+                           same_time(by_descriptor.st_ctim, status_.st_ctim);
     if (!unchanged) {
         throw Error(ErrorCode::system, path_.string(), "was changed by another process meanwhile; left as it is",
                     "run ksign again once the build or copy that writes it has ended");

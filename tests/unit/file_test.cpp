@@ -433,6 +433,12 @@ TEST_CASE("a file that changes meanwhile is noticed", "[file]") {
         CHECK(error.code() == ErrorCode::system);
         CHECK(mentions(error.reason(), "was changed by another process meanwhile"));
     };
+    SECTION("given another mode") {
+        expect_noticed_after([&] { ::chmod(path.c_str(), 0604); });
+    }
+    SECTION("given another name") {
+        expect_noticed_after([&] { std::filesystem::create_hard_link(path, folder / "b.ko"); });
+    }
     SECTION("written, same size") {
         expect_noticed_after([&] {
             std::fstream stream(path, std::ios::in | std::ios::out);
