@@ -38,12 +38,31 @@ bool is_private(const std::filesystem::path& file) {
     return file.filename() == key_file::key_and_certificate || file.filename() == key_file::private_key;
 }
 
+/// The files of a key folder that tell nobody the key; what else lies there may be a copy of it.
+bool is_public(const std::filesystem::path& file) {
+    const std::string name = file.filename().string();
+    return name == key_file::certificate || name == key_file::hash || name == key_file::family ||
+           name.starts_with(key_file::bundle_prefix);
+}
+
+/// Whether a file holds a private key, by whatever name.
+bool holds_private_key(const std::filesystem::path& file) {
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(file, ignored) ||
+        std::filesystem::file_size(file, ignored) > largest_key_file) {
+        return false;
+    }
+    const WipedBytes content = read_key_material(file, largest_key_file);
+    return std::string_view(reinterpret_cast<const char*>(content.data()), content.size()).find("PRIVATE KEY-----") !=
+           std::string_view::npos;
+}
+
 /// A package that is to be given away must not have a private key from an earlier run in it.
 void expect_no_private_key(const std::filesystem::path& destination) {
     std::error_code why;
     for (std::filesystem::recursive_directory_iterator entry(destination, why), end; !why && entry != end;
          entry.increment(why)) {
-        if (is_private(entry->path())) {
+        if (is_private(entry->path()) || holds_private_key(entry->path())) {
             throw Error(ErrorCode::usage, entry->path().string(), "is a private key, where none is to be",
                         "remove it, or name another folder: what is there would be given away");
         }
@@ -96,11 +115,11 @@ void make_link(const std::filesystem::path& target, const std::filesystem::path&
     rename_over(unfinished, link);
 }
 
-/// Copies all files of a key folder into one under a name that is not yet anybody's.
+/// Copies the files of a key folder into one under a name that is not yet anybody's.
 void copy_folder(const KeyFolder& key, const KeyInstallRequest& request, const std::filesystem::path& unfinished) {
     const std::error_code why = for_each_entry(key.path, [&](const std::filesystem::directory_entry& entry) {
         std::error_code gone;
-        if (entry.is_regular_file(gone) && !(request.public_only && is_private(entry.path()))) {
+        if (entry.is_regular_file(gone) && (!request.public_only || is_public(entry.path()))) {
             copy_with_mode(entry.path(), unfinished / entry.path().filename(), mode_of(entry.path()));
         }
     });

@@ -100,6 +100,14 @@ TEST_CASE("a key folder without private key can be given away, and only that", "
     CHECK(mentions(error.remedy(), "--public-only"));
     CHECK_FALSE(std::filesystem::exists(place.destination()));
     CHECK(names_in(install_keys(place.public_request()).path) == Names{"khash", "ktype", "signing_crt.crt"});
+    // Copies that an editor or somebody has left.
+    write_file(place.key() / ".signing_key.pem.swp", read_file(place.key() / "signing_crt.crt"));
+    write_file(place.key() / "signing_prv.pem.bak", "-----BEGIN PRIVATE KEY-----\n");
+    CHECK(names_in(install_keys(place.public_request()).path) == Names{"khash", "ktype", "signing_crt.crt"});
+    write_file(place.destination() / "backup", "-----BEGIN PRIVATE KEY-----\n");
+    const Error backup = error_of([&] { install_keys(place.public_request()); });
+    CHECK(mentions(backup.what(), "backup: is a private key, where none is to be"));
+    std::filesystem::remove(place.destination() / "backup");
     CHECK(error_of([&] { install_native_keys(place.request()); }).code() == ErrorCode::no_key);
 }
 
