@@ -2,7 +2,9 @@
 
 #include "certificate.hpp"
 #include "cms.hpp"
+#include "kernel_crypto.hpp"
 #include "module.hpp"
+#include "pkcs7.hpp"
 #include "prepared_module.hpp"
 #include "relay.hpp"
 
@@ -71,6 +73,34 @@ std::unique_ptr<ReplacementFile> write_module(const InputFile& file, const Exami
 void expect_writable(const InputFile& file, const std::optional<std::filesystem::path>& destination) {
     if (!destination) {
         file.expect_only_name();
+    }
+}
+
+/// Throws unless kernels parse a signature, the newest at least.
+void expect_parsed(std::span<const std::byte> signature) {
+    const auto refuse = [](const std::string& reason) {
+        throw Error(ErrorCode::malformed_signature, "the signature", "no kernel takes it: " + reason,
+                    "make it as ksign sign or the kernel's sign-file does: detached, of plain data, without "
+                    "certificates of other kinds");
+    };
+    const auto parsed = parse_pkcs7(signature, {});
+    if (const auto* failure = std::get_if<KernelFailure>(&parsed)) {
+        refuse(failure->reason);
+    }
+    const auto& message = std::get<Pkcs7Message>(parsed);
+    if (!message.is_plain_data) {
+        refuse("its content is of a type that kernels do not know");
+    }
+    const KernelCrypto newest(newest_kernel, std::nullopt);
+    for (const KernelCertificate& certificate : message.certificates) {
+        if (const auto failure = newest.why_not_parsed(certificate)) {
+            refuse("of the certificate " + certificate.name() + " in it, " + failure->reason);
+        }
+    }
+    // asn1_ber_decoder()
+    constexpr std::size_t largest = 65535;
+    if (signature.size() > largest) {
+        refuse("it is larger than 64 KiB");
     }
 }
 
@@ -153,6 +183,7 @@ SignResult attach_signature(const std::filesystem::path& module, std::span<const
     } else {
         // At least one of the form that kernels take: other bytes would make a module that never loads.
         expect_detached(signature, "the signature");
+        expect_parsed(signature);
     }
     const auto destination = other_destination(file, options);
     if (options.files.dry_run) {

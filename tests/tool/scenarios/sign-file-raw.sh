@@ -69,3 +69,17 @@ for certificate in "$keys/rsa2048.der" none; do
     wrong_raw "carries its content" content.p7s sha256 "$certificate" case/m.ko
 done
 wrong_raw "not a CMS message" nonsense.p7s sha256 none case/m.ko
+
+step "others that no kernel takes"
+cms() {
+    openssl cms -sign -binary -noattr -nosmimecap -md sha256 -outform DER -in case/m.ko -signer "$keys/rsa2048.pem" \
+        -inkey "$keys/rsa2048.key" -out other.p7s "$@"
+}
+cms -nocerts -econtent_type 1.2.3.4
+wrong_raw "no kernel takes it: its content is of a type" other.p7s sha256 none case/m.ko
+openssl genpkey -algorithm ed25519 -out ed25519.key
+openssl req -new -x509 -key ed25519.key -subj /CN=ed25519 -out ed25519.pem
+cms -certfile ed25519.pem
+wrong_raw "no kernel takes it" other.p7s sha256 none case/m.ko
+cms -nocerts
+silently sign-file -s other.p7s sha256 none case/m.ko
