@@ -88,7 +88,7 @@ void expect_verifiable(const std::filesystem::path& certs_local, const Signer& s
     if (!std::filesystem::exists(config, ignored)) {
         return;
     }
-    if (const auto why = KernelConfig::load(config).why_not_verifiable(signer.key_type(), hash)) {
+    if (const auto why = KernelConfig::load(config).why_not_verifiable(signer, hash)) {
         throw Error(ErrorCode::kernel, signer.key_source(), why->reason, why->remedy);
     }
 }
@@ -107,6 +107,23 @@ std::vector<std::filesystem::path> modules_in(const std::filesystem::path& folde
     }
     std::sort(modules.begin(), modules.end());
     return modules;
+}
+
+/// makepkg lays links to a package's own sources into the folder where it builds, and compares these with their
+/// checksums: what is edited there must be a copy.
+void make_own_file(const std::filesystem::path& config) {
+    std::error_code why;
+    if (!std::filesystem::is_symlink(config, why)) {
+        return;
+    }
+    const std::filesystem::path copy = config.parent_path() / ("." + config.filename().string() + ".ksign-copy");
+    std::filesystem::copy_file(config, copy, std::filesystem::copy_options::overwrite_existing, why);
+    if (!why) {
+        std::filesystem::rename(copy, config, why);
+    }
+    if (why) {
+        throw Error::from_errno(config.string(), "replace the link by a copy", why.value());
+    }
 }
 
 } // namespace
@@ -134,6 +151,7 @@ int run_genkeys(const Arguments& arguments) {
         std::cout << "Key refresh not needed yet\n";
     }
     for (const auto& file : files) {
+        make_own_file(file);
         const TrustedKeysResult updated = update_trusted_keys(file, {certs_local, std::nullopt, false, false});
         if (verbose) {
             std::cout << (updated.changed ? "Updating config: " + file.string() : std::string("config up to date"))

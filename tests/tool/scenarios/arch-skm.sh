@@ -43,6 +43,15 @@ expect_exit 0 certs-local/genkeys.py --config 'configs/config.*'
 [[ $(readlink certs-local/current) != "$second" && $(<certs-local/current/khash) == sha384 ]] || fail "not renewed"
 all_trust_current
 
+step "a link, as makepkg has its sources: what it leads to keeps its checksum"
+mkdir -p startdir src
+cp configs/config.x86 startdir/config
+ln -s ../startdir/config src/config
+expect_exit 0 certs-local/genkeys.py -c src/config
+cmp configs/config.x86 startdir/config
+[[ ! -L src/config ]] || fail "it is a link still"
+grep -q "signing_key.pem" src/config || fail "it names no key"
+
 step "install, and sign a folder with what was installed"
 expect_exit 0 certs-local/install-certs.py build/certs-local
 [[ $(readlink build/certs-local/current) == "$(readlink certs-local/current)" ]] || fail "no current"
