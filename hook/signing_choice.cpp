@@ -180,7 +180,7 @@ std::optional<SigningChoice> choose_signing(const SigningRequest& request, const
         hash = HashAlgorithm::sha512;
     }
     if (config) {
-        if (const auto why = config->why_not_verifiable(signer.key_type(), *hash)) {
+        if (const auto why = config->why_not_verifiable(signer, *hash)) {
             throw Error(ErrorCode::kernel, signer.key_source(), why->reason, why->remedy);
         }
     }

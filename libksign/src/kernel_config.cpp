@@ -165,6 +165,15 @@ std::optional<VerifyObstacle> KernelConfig::why_not_verifiable(KeyType type, Has
                                   "sign with --hash sha512"};
         }
     }
+    // include/linux/oid_registry.h has them since 6.7.
+    const bool is_sha3 =
+        hash == HashAlgorithm::sha3_256 || hash == HashAlgorithm::sha3_384 || hash == HashAlgorithm::sha3_512;
+    if (is_sha3 && version_ && *version_ < KernelVersion{6, 7}) {
+        return VerifyObstacle{"this kernel can't verify " + std::string(hash_name(hash)) +
+                                  " signatures: they came with Linux 6.7, and " + path_.string() + " is of " +
+                                  std::to_string(version_->major) + '.' + std::to_string(version_->minor),
+                              "sign with --hash sha512"};
+    }
     // The hash of its own modules needs no look: its option may have another name (from 7.0, CRYPTO_LIB_SHA512).
     if (module_hash() != hash && !enabled(hash_option(hash))) {
         const auto own = value("MODULE_SIG_HASH");
@@ -191,6 +200,11 @@ std::optional<VerifyObstacle> KernelConfig::why_not_verifiable(KeyKind kind, Has
                               : family == "ec"  ? KeyType::ecdsa
                                                 : KeyType::rsa,
                               hash);
+}
+
+std::optional<VerifyObstacle> KernelConfig::why_not_verifiable(const Signer& signer, HashAlgorithm hash) const {
+    const auto kind = signer.key_kind();
+    return kind ? why_not_verifiable(*kind, hash) : why_not_verifiable(signer.key_type(), hash);
 }
 
 } // namespace ksign

@@ -5,6 +5,7 @@
 #include "file.hpp"
 #include "firmware.hpp"
 #include "kernel_certificate.hpp"
+#include "kernel_crypto.hpp"
 #include "key_generation.hpp"
 #include "key_kind.hpp"
 
@@ -185,6 +186,11 @@ class MokRules {
             } else if (auto why = kernel_.config->why_not_verifiable(*kind, hash)) {
                 survey_.obstacles.push_back(std::move(*why));
             }
+        }
+        const KernelCrypto crypto(KernelVersion::of(kernel_.release).value_or(newest_kernel), kernel_.config);
+        if (const auto failure = crypto.why_not_parsed(certificate_)) {
+            obstruct("this kernel does not take the certificate: " + failure->reason,
+                     "make another key: ksign keys generate");
         }
         // check_codesign_eku() of SUSE's kernels ("KEYS: CodeSigning EKU").
         if (has("CHECK_CODESIGN_EKU") && !certificate_.parts().signs_code) {

@@ -5,7 +5,9 @@
 #include "private_key.hpp"
 #include "token.hpp"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/objects.h>
 
 #include <array>
 #include <utility>
@@ -15,8 +17,15 @@ namespace {
 
 /// "ECDSA P-384"; empty for a curve that the kernel does not have (crypto/ecdsa.c).
 std::string ecdsa_description(const EVP_PKEY* key) {
-    std::array<char, 64> group{};
+    std::array<char, 64> encoding{};
     std::size_t size = 0;
+    // A curve that is spelt out has no name that the kernel could know it by (x509_extract_key_data()).
+    if (EVP_PKEY_get_utf8_string_param(key, OSSL_PKEY_PARAM_EC_ENCODING, encoding.data(), encoding.size(), &size) ==
+            1 &&
+        std::string_view(encoding.data(), size) == OSSL_PKEY_EC_ENCODING_EXPLICIT) {
+        return {};
+    }
+    std::array<char, 64> group{};
     if (EVP_PKEY_get_group_name(key, group.data(), group.size(), &size) != 1) {
         return {};
     }
@@ -69,6 +78,17 @@ void describe_key(Signer::Parts& parts) {
                                        : type) +
                     ")",
                 "use RSA, ECDSA on P-256, P-384 or P-521, or ML-DSA");
+}
+
+/// Throws for a certificate that no kernel parses, whatever its key is (x509_note_sig_algo()).
+void expect_parsable(const X509* certificate, const std::string& source) {
+    int algorithm = NID_undef;
+    if (OBJ_find_sigid_algs(X509_get_signature_nid(certificate), nullptr, &algorithm) == 1 &&
+        (algorithm == NID_rsassaPss || algorithm == NID_ED25519 || algorithm == NID_ED448)) {
+        throw Error(ErrorCode::certificate, displayed_key(source),
+                    std::string("is signed with ") + OBJ_nid2ln(algorithm) + ", which no kernel knows: none loads it",
+                    "have it signed with RSA (PKCS #1) or ECDSA, or make another: `ksign keys generate`");
+    }
 }
 
 /// Reads key and certificate from wherever they are: files, or tokens in one session, so that a PIN is asked for once.
@@ -124,11 +144,16 @@ Signer Signer::load(const SignerSource& source) {
     parts->name = display_name(X509_get_subject_name(parts->certificate.get()));
     parts->serial = serial_text(X509_get0_serialNumber(parts->certificate.get()));
     describe_key(*parts);
+    expect_parsable(parts->certificate.get(), source.certificate.empty() ? source.key : source.certificate.string());
     return Signer(std::move(parts));
 }
 
 KeyType Signer::key_type() const noexcept {
     return parts_->type;
+}
+
+std::optional<KeyKind> Signer::key_kind() const {
+    return kind_of_key(X509_get0_pubkey(parts_->certificate.get()));
 }
 
 const std::string& Signer::key_description() const noexcept {

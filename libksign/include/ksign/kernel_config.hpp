@@ -62,6 +62,8 @@ class KSIGN_EXPORT KernelConfig {
     [[nodiscard]] std::optional<VerifyObstacle> why_not_verifiable(KeyType type, HashAlgorithm hash) const;
     /// The same for a key of which more is known: not every kernel has every curve.
     [[nodiscard]] std::optional<VerifyObstacle> why_not_verifiable(KeyKind kind, HashAlgorithm hash) const;
+    /// The same for the key of a signer.
+    [[nodiscard]] std::optional<VerifyObstacle> why_not_verifiable(const Signer& signer, HashAlgorithm hash) const;
 
   private:
     std::filesystem::path path_;

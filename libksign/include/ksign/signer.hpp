@@ -2,10 +2,12 @@
 #pragma once
 
 #include <ksign/export.hpp>
+#include <ksign/key_kind.hpp>
 #include <ksign/secret.hpp>
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,6 +42,8 @@ class KSIGN_EXPORT Signer {
     [[nodiscard]] static Signer load(const SignerSource& source);
 
     [[nodiscard]] KeyType key_type() const noexcept;
+    /// Nothing: one that kernels verify with and ksign does not make, as RSA-1024.
+    [[nodiscard]] std::optional<KeyKind> key_kind() const;
     /// "RSA-4096", "ECDSA P-384", "ML-DSA-65".
     [[nodiscard]] const std::string& key_description() const noexcept;
     /// The key's path or URI, without the PIN that a URI may carry.

@@ -106,6 +106,24 @@ refused "$keys/p256.key" "CONFIG_CRYPTO_ECDSA is not set" "RSA key" \
 signs_with rsa2048 sha256 --key "$keys/both.pem"
 echo CONFIG_CRYPTO_ECDSA=m >>"$build_folder/.config"
 signs_with p384 sha256
+step "what came with a later kernel than this one"
+cp "$build_folder/.config" whole
+sed -i '1i # Linux/x86 6.1.0 Kernel Configuration' "$build_folder/.config"
+printf 'CONFIG_CRYPTO_ECDSA=y\nCONFIG_CRYPTO_SHA3=m\n' >>"$build_folder/.config"
+refused "$keys/p521.key" "can't verify P-521 signatures: they came with Linux 6.10" "P-384" \
+    "${sign[@]}" --key "$keys/p521.key" --certificate "$keys/p521.der" --hash sha512 m
+refused "$keys/rsa2048.key" "can't verify sha3-256 signatures: they came with Linux 6.7" "--hash sha512" \
+    "${sign[@]}" --key "$keys/rsa2048.key" --certificate "$keys/rsa2048.der" --hash sha3-256 m
+mv whole "$build_folder/.config"
+
+step "a certificate that no kernel parses"
+openssl req -new -x509 -key "$keys/rsa2048.key" -sigopt rsa_padding_mode:pss -subj /CN=pss -out pss.pem
+refused pss.pem "is signed with rsassaPss, which no kernel knows" "ksign keys generate" \
+    "${sign[@]}" --key "$keys/rsa2048.key" --certificate pss.pem m
+openssl ecparam -name secp384r1 -genkey -noout -param_enc explicit -out explicit.key
+openssl req -new -x509 -key explicit.key -subj /CN=explicit -out explicit.pem
+refused explicit.key "EC on another curve" "P-384" "${sign[@]}" --key explicit.key --certificate explicit.pem m
+
 step "a hash that the kernel has not"
 sed -i '/CRYPTO_SHA512/d; s/MODULE_SIG_HASH=.*/MODULE_SIG_HASH="sha256"/' "$build_folder/.config"
 refused root/keys-elsewhere/20990101-0000/signing_prv.pem "can't verify sha512 signatures: CONFIG_CRYPTO_SHA512 is not set" \
