@@ -206,6 +206,22 @@ class MokRules {
     const Firmware& firmware_;
 };
 
+/// The one that bytes are in DER; nothing if they are anything else.
+std::optional<KernelCertificate> certificate_in(Bytes bytes) {
+    try {
+        return KernelCertificate::parse(bytes, {});
+    } catch (const Error&) {
+        return std::nullopt;
+    }
+}
+
+/// Why a file is not to be written over.
+std::string what_it_holds(Bytes bytes) {
+    const auto other = certificate_in(bytes);
+    return other ? "holds another certificate (" + other->name() + ", serial " + other->serial() + ')'
+                 : "is there already, and is no certificate in DER";
+}
+
 } // namespace
 
 std::string_view mok_state_name(MokState state) noexcept {
@@ -247,13 +263,7 @@ MokSurvey survey_mok(const KernelCertificate& certificate, const KernelFacts& ke
 }
 
 bool is_mok_file(const std::filesystem::path& file) {
-    const std::vector<std::byte> bytes = read_small_file(file, largest_certificate);
-    try {
-        static_cast<void>(KernelCertificate::parse(bytes, file.string()));
-        return true;
-    } catch (const Error&) {
-        return false;
-    }
+    return certificate_in(read_small_file(file, largest_certificate)).has_value();
 }
 
 bool write_mok_certificate(const KernelCertificate& certificate, const std::filesystem::path& file) {
@@ -261,14 +271,13 @@ bool write_mok_certificate(const KernelCertificate& certificate, const std::file
     const std::vector<std::byte>& der = certificate.parts().der;
     std::error_code ignored;
     if (std::filesystem::exists(file, ignored)) {
-        // What is no certificate in DER may be a private key: that is not ours to replace.
-        if (!is_mok_file(file)) {
-            throw Error(ErrorCode::certificate, file.string(), "is there already, and is no certificate in DER",
-                        "say with --der where to write it, or move that file away");
-        }
-        if (read_small_file(file, largest_certificate) == der) {
+        const std::vector<std::byte> held = read_small_file(file, largest_certificate);
+        if (held == der) {
             return false;
         }
+        // Not ours to replace: a private key, or a certificate that may exist nowhere else.
+        throw Error(ErrorCode::certificate, file.string(), what_it_holds(held),
+                    "say with --der FILE where to write it, or move that file away");
     }
     write_small_file(file, der, readable);
     return true;

@@ -200,8 +200,10 @@ TEST_CASE("the certificate in DER is written once, and over no other thing", "[m
     CHECK_FALSE(write_mok_certificate(certificate, root / "MOK.der"));
     CHECK(load_mok_certificate((root / "MOK.der").string()).fingerprint() == certificate.fingerprint());
     const KernelCertificate other = certificate_of({.serial = "77"});
-    CHECK(write_mok_certificate(other, root / "MOK.der"));
-    CHECK(load_mok_certificate((root / "MOK.der").string()).serial() == "77");
+    const Error error = error_of([&] { static_cast<void>(write_mok_certificate(other, root / "MOK.der")); });
+    CHECK(error.code() == ErrorCode::certificate);
+    CHECK(mentions(error.reason(), "holds another certificate (" + certificate.name() + ", serial "));
+    CHECK(load_mok_certificate((root / "MOK.der").string()).fingerprint() == certificate.fingerprint());
     for (const std::string& content : {text_of(key_pem(rsa_sample().key.get())),
                                        text_of(certificate_pem(rsa_sample().certificate.get())), std::string()}) {
         root.file("key.der", content);

@@ -50,7 +50,7 @@ struct MokSurvey {
 [[nodiscard]] KSIGN_EXPORT bool is_mok_file(const std::filesystem::path& file);
 
 /// Writes a certificate in DER, whole, unless the file holds just that. Returns whether it wrote.
-/// Throws Error (system, certificate), the latter where the file holds something that is no certificate.
+/// Throws Error (system, certificate), the latter where the file holds something else.
 [[nodiscard]] KSIGN_EXPORT bool write_mok_certificate(const KernelCertificate& certificate,
                                                       const std::filesystem::path& file);
 

@@ -32,8 +32,15 @@ expect_not_in "$out" "(written)"
 no_change enroll 1 MOK.der
 cp "$keys/p384.pem" MOK.pem
 echo CONFIG_CRYPTO_ECDSA=y >>"$build_folder/.config"
+
+step "another certificate is never replaced"
+no_change refused MOK.der "holds another certificate (ksign test key rsa2048, serial " "say with --der FILE" \
+    ksign keys enroll --root root -k "$release" MOK.pem
+rm MOK.der
 enroll 1 MOK.pem
-cmp MOK.der "$keys/p384.der" || fail "the old MOK.der was left"
+cmp MOK.der "$keys/p384.der" || fail "MOK.der is not the certificate"
+no_change refused MOK.der "holds another certificate (ksign test key p384, serial " "move that file away" \
+    ksign keys enroll --root root -k "$release" --der MOK.der "$keys/rsa2048.pem"
 
 step "a private key is never replaced"
 openssl pkcs8 -topk8 -nocrypt -in "$keys/rsa2048.key" -outform DER -out mine.der
