@@ -3,6 +3,8 @@
 #include "options.hpp"
 #include "output.hpp"
 
+#include <ksign/shell.hpp>
+
 #include <algorithm>
 #include <array>
 #include <ctime>
@@ -197,7 +199,7 @@ void print_enrollment_steps(const Enrollment& enrollment) {
     }
     std::cout << "To enroll it:\n";
     if (state != MokState::requested && !enrollment.imported) {
-        std::cout << "  mokutil --import " << one_line(enrollment.der ? enrollment.der->string() : "FILE")
+        std::cout << "  mokutil --import " << one_line(enrollment.der ? shell_path(*enrollment.der) : "FILE")
                   << "    as root; choose a password, which is asked for once more\n";
     }
     std::cout << "  reboot    the blue screen of MokManager comes up and waits 10 seconds for a key:\n"

@@ -51,6 +51,11 @@ enroll 1 mine.pem --der elsewhere.der
 cmp elsewhere.der "$keys/rsa2048.der" || fail "elsewhere.der is not the certificate"
 no_change enroll 1 "$keys/both.pem" --der elsewhere.der
 
+step "commands as a shell takes them"
+cp "$keys/rsa2048.pem" "my key.pem"
+enroll 1 "my key.pem"
+expect_in "$out" "mokutil --import 'my key.der'    as root"
+
 step "which certificate: ksign.conf's, else the kernel's own"
 refused "machine owner key" "none was named" "ksign.conf" ksign keys enroll --root root -k "$release"
 make_certs_local "$build_folder" rsa2048
