@@ -204,7 +204,8 @@ void print_enrollment_steps(const Enrollment& enrollment) {
     }
     std::cout << "  reboot    the blue screen of MokManager comes up and waits 10 seconds for a key:\n"
                  "            Enroll MOK, Continue, Yes, that password, Reboot\n"
-                 "  ksign keys enroll    says that it is enrolled\n";
+                 "  "
+              << one_line(enrollment.command) << "    says that it is enrolled\n";
 }
 
 std::string finding_object(const ConfigFinding& finding) {

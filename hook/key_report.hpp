@@ -27,7 +27,8 @@ void print_config_update(const std::filesystem::path& config, const TrustedKeysR
 
 /// A machine owner key on its way to the firmware.
 struct Enrollment {
-    std::string source; ///< The certificate as it was named, without a PIN.
+    std::string source;  ///< The certificate as it was named, without a PIN.
+    std::string command; ///< What asks for all this again, for a shell.
     KernelCertificate certificate;
     std::string release; ///< The kernel's.
     MokSurvey survey;

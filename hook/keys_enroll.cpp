@@ -8,6 +8,7 @@
 #include <ksign/key_store.hpp>
 #include <ksign/mok.hpp>
 #include <ksign/running_kernel.hpp>
+#include <ksign/shell.hpp>
 #include <ksign/token.hpp>
 
 #include <algorithm>
@@ -48,6 +49,22 @@ std::string certificate_of(const Values& values, const Kernel& kernel) {
     throw Error(ErrorCode::no_key, "machine owner key", "none was named",
                 "name its certificate, or set key and certificate in " + settings.source.string() +
                     "; `ksign keys generate --code-signing` makes a key");
+}
+
+/// The command that asks the same again, with all that was named. No PIN: whoever runs it gives one.
+std::string command_again(const Values& values) {
+    std::string command = "ksign keys enroll";
+    if (const auto release = value_of(values, "kernel")) {
+        command += " -k " + shell_quoted(*release);
+    }
+    command += shell_root_option(value_of(values, "root").value_or("/"));
+    if (const auto config = value_of(values, "config")) {
+        command += " --config " + shell_path(*config);
+    }
+    for (const std::string& certificate : positional(values)) {
+        command += ' ' + shell_path(displayed_key(certificate));
+    }
+    return command;
 }
 
 KernelFacts facts_of(const Kernel& kernel) {
@@ -112,7 +129,14 @@ int run_keys_enroll(const Arguments& arguments) {
     const std::string shown = displayed_key(source);
     KernelCertificate certificate = load_mok_certificate(source);
     MokSurvey survey = survey_mok(certificate, facts_of(kernel), kernel.root());
-    Enrollment enrollment{shown, std::move(certificate), kernel.release().text(), std::move(survey), {}, false, {},
+    Enrollment enrollment{shown,
+                          command_again(*values),
+                          std::move(certificate),
+                          kernel.release().text(),
+                          std::move(survey),
+                          {},
+                          false,
+                          {},
                           false};
     const auto is = [&enrollment](MokState state) { return enrollment.survey.state == state; };
 

@@ -55,6 +55,10 @@ step "commands as a shell takes them"
 cp "$keys/rsa2048.pem" "my key.pem"
 enroll 1 "my key.pem"
 expect_in "$out" "mokutil --import 'my key.der'    as root"
+expect_in "$out" "  ksign keys enroll -k $release --root root 'my key.pem'    says that it is enrolled"
+printf 'hash = sha256\n' >my.conf
+no_change enroll 1 "my key.pem" --config my.conf
+expect_in "$out" "  ksign keys enroll -k $release --root root --config my.conf 'my key.pem'    says"
 
 step "which certificate: ksign.conf's, else the kernel's own"
 refused "machine owner key" "none was named" "ksign.conf" ksign keys enroll --root root -k "$release"
@@ -72,6 +76,7 @@ step "requested, enrolled, revoked"
 efi_variable "$efi" MokNew "$keys/p384.der"
 enroll 1
 expect_in "$out" "requested, to be confirmed at the next boot"
+expect_in "$out" "  ksign keys enroll -k $release --root root    says that it is enrolled"
 expect_not_in "$out" "mokutil --import"
 efi_variable "$efi" MokListRT "$keys/stranger.der" "$keys/p384.der"
 enroll 0

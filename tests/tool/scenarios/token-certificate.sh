@@ -138,6 +138,9 @@ for form in "" --json; do
     expect_not_in "$out" 123456
     expect_not_in "$err" 123456
 done
+expect_exit 1 ksign keys enroll --root root -k 1.2.3-test --der MOK.der "$key"
+expect_in "$out" "  ksign keys enroll -k 1.2.3-test --root root '$(uri rsa2048)'    says"
+expect_not_in "$out" 123456
 refused "$(uri rsa2048)" "this certificate is in a token" "say with --der FILE" \
     ksign keys enroll --root root -k 1.2.3-test "PKCS11:${key#pkcs11:}"
 expect_not_in "$err" 123456
