@@ -1,7 +1,6 @@
 #include "kernel_choice.hpp"
 
 #include <ksign/error.hpp>
-#include <ksign/kernel_image.hpp>
 #include <ksign/key_store.hpp>
 #include <ksign/kmod.hpp>
 #include <ksign/running_kernel.hpp>
@@ -30,7 +29,7 @@ Value word_of(const Values& values, const char* name, const std::pair<const char
 }
 
 /// Reads the image that an option names, or the kernel's own. One that is found and that this user may not read leaves
-/// open what the kernel trusts; one of a form that is not known is as good as none.
+/// open what the kernel trusts.
 std::optional<KernelImage> image_of(const Values& values, const std::optional<Kernel>& kernel, TrustedKeys& keys) {
     if (const auto named = value_of(values, "image")) {
         return read_kernel_image(*named);
@@ -44,17 +43,12 @@ std::optional<KernelImage> image_of(const Values& values, const std::optional<Ke
         }
         return std::nullopt;
     }
-    try {
-        return read_kernel_image(*found);
-    } catch (const Error& error) {
+    return read_image_or(*found, [&keys](const Error& error) {
         if (error.is_denied()) {
             keys.unread.emplace_back(error.what());
-        } else if (error.code() != ErrorCode::kernel) {
-            throw;
         }
         keys.notes.push_back(error.with_remedy());
-        return std::nullopt;
-    }
+    });
 }
 
 /// What an image says of itself and of its certificates.
@@ -135,6 +129,19 @@ void find_untrusted_signing_key(KernelFacts& facts, const Kernel& kernel, const 
 }
 
 } // namespace
+
+std::optional<KernelImage> read_image_or(const std::filesystem::path& file,
+                                         const std::function<void(const Error&)>& unread) {
+    try {
+        return read_kernel_image(file);
+    } catch (const Error& error) {
+        if (!error.is_denied() && error.code() != ErrorCode::kernel) {
+            throw;
+        }
+        unread(error);
+        return std::nullopt;
+    }
+}
 
 void add_knowledge_options(Options& options) {
     options.value("image", "FILE", "the kernel's image, for what is built into it (default: the installed one)")

@@ -1,10 +1,10 @@
 // ksign keys enroll: a machine owner key: is it enrolled, and if not, what to do.
+#include "kernel_choice.hpp"
 #include "key_report.hpp"
 #include "options.hpp"
 #include "process.hpp"
 
 #include <ksign/error.hpp>
-#include <ksign/kernel_image.hpp>
 #include <ksign/key_store.hpp>
 #include <ksign/mok.hpp>
 #include <ksign/running_kernel.hpp>
@@ -67,16 +67,22 @@ std::string command_again(const Values& values) {
     return command;
 }
 
-KernelFacts facts_of(const Kernel& kernel) {
+/// What is known of a kernel by its files. What of them can't be read, @p notes get.
+KernelFacts facts_of(const Kernel& kernel, std::vector<std::string>& notes) {
     KernelFacts facts;
     facts.release = kernel.release().text();
     const auto running = read_running_kernel(kernel.root());
     if (running && running->release == facts.release) {
         facts.banner = running->banner;
-    } else if (const auto image = find_kernel_image(kernel)) {
-        KernelImage read = read_kernel_image(*image);
-        facts.banner = std::move(read.banner);
-        facts.config = std::move(read.config);
+    } else if (const auto file = find_kernel_image(kernel)) {
+        auto image = read_image_or(*file, [&](const Error& error) {
+            notes.push_back(error.with_remedy());
+            notes.push_back("kernel " + facts.release + " is judged as mainline: who built it, its image says");
+        });
+        if (image) {
+            facts.banner = std::move(image->banner);
+            facts.config = std::move(image->config);
+        }
     }
     if (auto config = find_kernel_config(kernel)) {
         facts.config = std::move(config);
@@ -128,7 +134,9 @@ int run_keys_enroll(const Arguments& arguments) {
     const std::string source = certificate_of(*values, kernel);
     const std::string shown = displayed_key(source);
     KernelCertificate certificate = load_mok_certificate(source);
-    MokSurvey survey = survey_mok(certificate, facts_of(kernel), kernel.root());
+    std::vector<std::string> notes;
+    MokSurvey survey = survey_mok(certificate, facts_of(kernel, notes), kernel.root());
+    survey.notes.insert(survey.notes.end(), notes.begin(), notes.end());
     Enrollment enrollment{shown,
                           command_again(*values),
                           std::move(certificate),

@@ -109,6 +109,24 @@ expect_in "$out" "Secure Boot is off, and the kernel then looks at no machine ow
 enroll 0 --json
 expect_json 'd["enrollment"]["trusted_for_modules"], len(d["enrollment"]["obstacles"])' "(False, 2)"
 
+step "an image of unknown form, or that root alone may read, is as good as none"
+rm -r root/proc
+echo "no image" >"$modules_folder/vmlinuz"
+enroll 0
+expect_in "$out" "state:       enrolled (MokList)"
+expect_in "$err" "$modules_folder/vmlinuz: is no kernel image"
+expect_in "$err" "kernel $release is judged as mainline: who built it, its image says"
+enroll 0 --json
+expect_json 'len(d["enrollment"]["notes"])' 2
+if ((EUID == 0)); then
+    use_nobody
+    chmod 600 "$modules_folder/vmlinuz"
+    expect_exit 0 "${as_nobody[@]}" "$bin/ksign" keys enroll --root root -k "$release"
+    expect_in "$out" "state:       enrolled (MokList)"
+    expect_in "$err" "$modules_folder/vmlinuz: open: Permission denied; run it as root"
+fi
+rm "$modules_folder/vmlinuz"
+
 step "variables that can't be read"
 rm "$efi"/Mok{ListRT,New}-*
 efi_variable "$efi" MokListRT "$keys/p384.der"
