@@ -32,7 +32,7 @@ struct Enrollment {
     KernelCertificate certificate;
     std::string release; ///< The kernel's.
     MokSurvey survey;
-    std::optional<std::filesystem::path> der; ///< What mokutil takes; nothing: none was needed.
+    std::optional<std::filesystem::path> der; ///< What mokutil takes; nothing: none was needed, or could be written.
     bool der_written = false;
     std::string mokutil; ///< What `mokutil --test-key` said; empty if it was not asked.
     bool imported = false;

@@ -102,6 +102,22 @@ std::optional<std::filesystem::path> der_file(const Values& values, const std::s
     return is_mok_file(file) ? file : file.replace_extension(".der");
 }
 
+/// Writes the certificate in DER for mokutil. Where nobody has asked for just that and it can't be written, the error
+/// is a note, and there is no such file.
+void prepare_der(Enrollment& enrollment, const std::filesystem::path& file, bool must) {
+    try {
+        enrollment.der_written = write_mok_certificate(enrollment.certificate, file);
+        enrollment.der = file;
+    } catch (const Error& error) {
+        const char* const remedy = error.is_denied() ? "run it as root, or say with --der FILE where to write it"
+                                                     : "say with --der FILE where to write it";
+        if (must || error.code() != ErrorCode::system) {
+            throw error.or_remedy(remedy);
+        }
+        enrollment.survey.notes.push_back(error.or_remedy(remedy).with_remedy());
+    }
+}
+
 /// What `mokutil --test-key` says: the words and not the exit code, which came to mean the opposite
 /// after mokutil 0.7.2.
 std::string asked_mokutil(const std::filesystem::path& mokutil, const std::filesystem::path& der) {
@@ -150,12 +166,12 @@ int run_keys_enroll(const Arguments& arguments) {
 
     const bool wanted = is(MokState::absent) || is(MokState::unknown);
     if (wanted || values->contains("der")) {
-        enrollment.der = der_file(*values, source);
-        if (!enrollment.der && wanted) {
+        const auto file = der_file(*values, source);
+        if (!file) {
             throw Error(ErrorCode::usage, shown, "mokutil takes a file, and this certificate is in a token",
                         "say with --der FILE where to write it");
         }
-        enrollment.der_written = write_mok_certificate(enrollment.certificate, *enrollment.der);
+        prepare_der(enrollment, *file, import || values->contains("der"));
     }
     const auto mokutil = here ? find_program("mokutil") : std::nullopt;
     if (mokutil && enrollment.der && !is(MokState::no_firmware)) {

@@ -245,7 +245,11 @@ std::string_view mok_state_name(MokState state) noexcept {
 }
 
 KernelCertificate load_mok_certificate(const std::string& source) {
-    return KernelCertificate::parse(certificate_der(read_certificate(source).get()), displayed_key(source));
+    try {
+        return KernelCertificate::parse(certificate_der(read_certificate(source).get()), displayed_key(source));
+    } catch (const Error& error) {
+        throw error.is_denied() ? error.or_remedy(run_as_root) : error;
+    }
 }
 
 MokSurvey survey_mok(const KernelCertificate& certificate, const KernelFacts& kernel,

@@ -135,6 +135,26 @@ enroll 1
 expect_in "$out" "state:       not known"
 expect_in "$err" "MokListRT can't be parsed to its end"
 
+step "as a user: what may not be written or read"
+rm "$efi"/MokListRT-*
+efi_variable "$efi" MokListRT "$keys/stranger.der"
+if ((EUID == 0)); then
+    use_nobody
+    cp "$keys/rsa2048.pem" closed.pem
+    user_enroll() { expect_exit 1 "${as_nobody[@]}" "$bin/ksign" keys enroll --root root -k "$release" "$@"; }
+    no_change user_enroll closed.pem
+    expect_in "$out" "state:       not enrolled"
+    expect_in "$out" "mokutil --import FILE    as root"
+    expect_in "$err" "closed.der: create: Permission denied; run it as root, or say with --der FILE where to write it"
+    no_change user_enroll --json closed.pem
+    expect_json '["der" in e or e["notes"][-1][:19] for e in [d["enrollment"]]]' "['closed.der: create:']"
+    no_change user_enroll closed.pem --der here.der
+    said here.der "create: Permission denied" "run it as root, or say with --der FILE"
+    chmod 600 closed.pem
+    no_change user_enroll closed.pem
+    said closed.pem "open: Permission denied" "run it as root"
+fi
+
 # --- with mokutil -----------------------------------------------------------
 
 step "the real mokutil, on firmware that is a folder"
