@@ -6,6 +6,7 @@
 #include <ksign/kernel.hpp>
 #include <ksign/shell.hpp>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -63,14 +64,21 @@ void remove_file(const std::filesystem::path& file) {
     sync_folder(file.parent_path(), file.string());
 }
 
-/// Makes a folder. That for the native way may be DKMS's own, so what is made here is marked.
+/// Makes a folder, and those that lead to it, which others may read whatever the umask. That for the native way may be
+/// DKMS's own, so what is made here is marked.
 void make_folder(const std::filesystem::path& folder) {
-    std::error_code why;
-    const bool made = std::filesystem::create_directories(folder, why);
-    if (why) {
-        throw Error::from_errno(folder.string(), "make a folder", why.value());
+    constexpr mode_t readable = 0755;
+    std::error_code ignored;
+    if (std::filesystem::is_directory(folder, ignored)) {
+        return;
     }
-    if (made && folder.filename() == "framework.conf.d") {
+    if (folder.has_parent_path() && folder.parent_path() != folder) {
+        make_folder(folder.parent_path());
+    }
+    if (::mkdir(folder.c_str(), readable) != 0 || ::chmod(folder.c_str(), readable) != 0) {
+        throw Error::from_errno(folder.string(), "make a folder", errno);
+    }
+    if (folder.filename() == "framework.conf.d") {
         write_text(folder / folder_mark, {});
     }
 }

@@ -668,13 +668,16 @@ void write_small_file(const std::filesystem::path& path, std::span<const std::by
     std::filesystem::path temporary = path;
     temporary.replace_filename("." + path.filename().string() + std::string(temporary_suffix));
     ::unlink(temporary.c_str());
-    FileDescriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+    FileDescriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode & 0600U));
     if (!descriptor.is_open()) {
         throw Error::from_errno(path.string(), "create", errno);
     }
     try {
         write_everything(descriptor.number(), bytes,
                          [&path](int number) { return Error::from_errno(path.string(), "write", number); });
+        if (::fchmod(descriptor.number(), mode) != 0) {
+            throw Error::from_errno(path.string(), "set its mode", errno);
+        }
         if (::fsync(descriptor.number()) != 0) {
             throw Error::from_errno(path.string(), "sync", errno);
         }

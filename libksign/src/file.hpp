@@ -214,7 +214,7 @@ std::error_code for_each_entry(const std::filesystem::path& folder,
 [[nodiscard]] FileDescriptor lock_folder(const std::filesystem::path& folder,
                                          std::chrono::milliseconds patience = lock_patience);
 
-/// Writes a new file whole, or replaces one, with the given mode less the umask; synced and renamed like a
+/// Writes a new file whole, or replaces one, with exactly that mode whatever the umask; synced and renamed like a
 /// ReplacementFile.
 void write_small_file(const std::filesystem::path& path, std::span<const std::byte> bytes, mode_t mode);
 

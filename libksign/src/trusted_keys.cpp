@@ -196,14 +196,9 @@ TrustedKeysResult update_trusted_keys(const std::filesystem::path& config, const
     }
     std::error_code ignored;
     if (result.other_certificates > 0 && !std::filesystem::exists(result.trusted, ignored)) {
+        // Nothing in it is secret, and another user may build the kernel.
         constexpr mode_t mode = 0644;
         write_small_file(result.trusted, bytes_of(bundle), mode);
-        // Nothing in it is secret, and another user may build the kernel.
-        std::error_code why;
-        std::filesystem::permissions(result.trusted, static_cast<std::filesystem::perms>(mode), why);
-        if (why) {
-            throw Error::from_errno(result.trusted.string(), "set its mode", why.value());
-        }
     }
     if (result.changed) {
         ReplacementFile replacement(file);

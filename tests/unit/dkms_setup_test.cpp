@@ -2,6 +2,7 @@
 #include <ksign/dkms_survey.hpp>
 
 #include "catch.hpp"
+#include "certs_local.hpp"
 #include "elf_sample.hpp"
 #include "expect_error.hpp"
 #include "kernel_root.hpp"
@@ -246,6 +247,19 @@ TEST_CASE("a framework.conf that is not there is made, and goes again", "[dkms_s
     root.file("etc/dkms/framework.conf", root.text("etc/dkms/framework.conf") + "A=1\n");
     CHECK(setup.disable_native().at(0).second == DkmsChange::taken_out);
     CHECK(mentions(root.text("etc/dkms/framework.conf"), "\nA=1\n"));
+}
+
+TEST_CASE("what is made for DKMS others may read, whatever the umask", "[dkms_setup]") {
+    const DkmsRoot root;
+    const DkmsSetup setup = root.setup();
+    std::filesystem::remove_all(root / "etc/dkms");
+    const Umask umask(GENERATE(mode_t{0}, mode_t{022}, mode_t{077}));
+    static_cast<void>(setup.enable_native(DkmsVersion{{3, 0, 10}}, false));
+    static_cast<void>(setup.enable_native(DkmsVersion{{2, 8, 4}}, false));
+    CHECK(mode_of(root / "etc/dkms") == 0755);
+    CHECK(mode_of(root / "etc/dkms/framework.conf.d") == 0755);
+    CHECK(mode_of(root / "etc/dkms/framework.conf.d/.made-by-ksign") == 0644);
+    CHECK(mode_of(root / "etc/dkms/framework.conf") == 0644);
 }
 
 TEST_CASE("what of DKMS's configuration is without effect, or leads nowhere", "[dkms_survey]") {

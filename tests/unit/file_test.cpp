@@ -2,6 +2,7 @@
 
 #include "bytes.hpp"
 #include "catch.hpp"
+#include "certs_local.hpp"
 #include "expect_error.hpp"
 #include "temporary_folder.hpp"
 
@@ -540,8 +541,12 @@ TEST_CASE("small files are read whole, and only small ones", "[file]") {
     ::close(ends[0]);
 }
 
-TEST_CASE("small files are written with their mode", "[file]") {
+TEST_CASE("small files are written with their mode, whatever the umask", "[file]") {
     const TemporaryFolder folder;
+    const Umask umask(GENERATE(mode_t{0}, mode_t{022}, mode_t{077}));
+    write_small_file(folder / "certificate", bytes_of("public"), 0644);
+    CHECK((status_of(folder / "certificate").st_mode & 07777U) == 0644);
+    std::filesystem::remove(folder / "certificate");
     write_small_file(folder / "key", bytes_of("secret"), 0600);
     CHECK(read_file(folder / "key") == bytes_of("secret"));
     CHECK((status_of(folder / "key").st_mode & 07777U) == 0600);

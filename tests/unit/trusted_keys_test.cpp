@@ -325,7 +325,6 @@ TEST_CASE("a damaged certificate among others is not dropped without a word", "[
 }
 
 TEST_CASE("a bundle can be read by whoever builds the kernel, whatever the umask", "[trusted_keys]") {
-    // Once: write_small_file() leaves the mode to the umask, in spite of its header.
     const Build build;
     build.write_config(build.put_certificates("vendor.pem", {vendor("Vendor A")}));
     const Umask umask(077);
