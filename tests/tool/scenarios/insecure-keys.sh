@@ -103,6 +103,9 @@ encrypted=(--key "$keys/encrypted.key" --certificate rsa2048.der)
 refused pin "anybody may read it (mode 0644)" "chmod o-r pin; if it must be as it is: --insecure" \
     ksign sign "${encrypted[@]}" --pin-file pin case/m.ko
 signs ksign sign "${encrypted[@]}" --pin-file pin --insecure
+chmod 640 pin
+signs ksign sign "${encrypted[@]}" --pin-file pin
+chmod 644 pin
 printf '%s\n' "key = $keys/encrypted.key" "certificate = $PWD/rsa2048.der" "pin-file = $PWD/pin" >ksign.conf
 for command in "ksign sign --config ksign.conf" "sign-tool --config ksign.conf 0.0.0-none"; do
     read -ra words <<<"$command"
