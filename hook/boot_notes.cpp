@@ -28,10 +28,8 @@ struct HandledOfKernel {
     std::vector<HandledModule> modules;
 };
 
-/// A module by its place, ROOT[/usr]/lib/modules/RELEASE/…. Nothing for one that stands elsewhere.
-std::optional<InstalledModule> as_installed(const std::filesystem::path& module) {
-    std::error_code ignored; // whoever has removed it meanwhile needs no notes
-    const std::filesystem::path file = std::filesystem::canonical(module, ignored);
+/// What is at a place ROOT[/usr]/lib/modules/RELEASE/…, in which no folder is a link. Nothing if it stands elsewhere.
+std::optional<InstalledModule> installed_at(const std::filesystem::path& file) {
     std::filesystem::path above;
     for (const std::filesystem::path& part : file) {
         if (above.filename() == "modules" && above.parent_path().filename() == "lib") {
@@ -42,6 +40,15 @@ std::optional<InstalledModule> as_installed(const std::filesystem::path& module)
         above /= part;
     }
     return std::nullopt;
+}
+
+/// A module by its place. With DKMS's symlink_modules that is a link, which leads into DKMS's tree.
+std::optional<InstalledModule> as_installed(const std::filesystem::path& module) {
+    std::error_code ignored; // whoever has removed it meanwhile needs no notes
+    const std::filesystem::path folder =
+        std::filesystem::canonical(std::filesystem::absolute(module, ignored).parent_path(), ignored);
+    const auto installed = installed_at(folder / module.filename());
+    return installed ? installed : installed_at(std::filesystem::canonical(module, ignored));
 }
 
 /// "nvidia, zfs and 3 others".

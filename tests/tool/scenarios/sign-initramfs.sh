@@ -95,6 +95,22 @@ pack
 unchanged "${rebuild[@]}" packed free
 expect_in "$err" "$initramfs holds no older copies of these modules, and is not rebuilt"
 
+step "a module that is a link into DKMS's tree, as with its symlink_modules"
+tree=root/var/lib/dkms/linked/1.0/$release/x86_64/module
+new_module $tree/linked.ko
+ln -s ../../../../var/lib/dkms/linked/1.0/$release/x86_64/module/linked.ko $modules/linked.ko
+cp $tree/linked.ko initramfs/usr/lib/modules/$release/updates/linked.ko
+pack
+expect_exit 0 ksign sign -k $release --root root linked
+expect_in "$err" "$initramfs still holds the older linked: rebuild it with"
+expect_exit 0 "${rebuild[@]}" linked
+expect_in "$err" "rebuilt: -u -k $release"
+pack
+# And a link from elsewhere to what is installed.
+ln -s $modules/packed.ko.xz elsewhere.ko.xz
+expect_exit 0 "${rebuild[@]}" ./elsewhere.ko.xz
+expect_in "$err" "$initramfs holds no older copies of these modules, and is not rebuilt"
+
 step "its failure, and an initramfs that can't be read"
 pack
 printf '#!/usr/sbin/busybox sh\nexit 3\n' >root/usr/sbin/update-initramfs
