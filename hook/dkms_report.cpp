@@ -26,8 +26,8 @@ bool is_built_well(const DkmsBuild& build) {
 }
 
 bool is_good(const DkmsBuild& build) {
-    return build.problems.empty() && is_built_well(build) && build.installed_unsigned_modules == 0 &&
-           build.installed_stale_modules == 0;
+    return build.gone || (build.problems.empty() && is_built_well(build) && build.installed_unsigned_modules == 0 &&
+                          build.installed_stale_modules == 0);
 }
 
 bool is_good(const DkmsPackageSurvey& package) {
@@ -55,6 +55,14 @@ std::string signature_text(const DkmsBuild& build) {
 
 void print_build(const DkmsPackageSurvey& package, const DkmsBuild& build, const std::filesystem::path& root) {
     std::cout << "  " << one_line(build.release + ' ' + build.architecture + ": " + signature_text(build)) << '\n';
+    if (build.gone) {
+        // Not "remove": with its last build that takes the package from DKMS.
+        std::cout << "    note: "
+                  << one_line("kernel " + build.release +
+                              " is gone: " + dkms_command("unbuild", package.package, build, root))
+                  << '\n';
+        return;
+    }
     if (build.unsigned_modules > 0) {
         std::cout << "    problem: " << count_of(build.unsigned_modules, "module")
                   << " not signed: " << one_line(rebuild_command(package.package, build, root)) << '\n';
@@ -93,6 +101,7 @@ std::string build_object(const DkmsBuild& build) {
     return JsonObject()
         .text("release", build.release)
         .text("arch", build.architecture)
+        .flag("gone", build.gone)
         .number("modules", build.modules)
         .number("unsigned", build.unsigned_modules)
         .number("stale", build.stale_modules)

@@ -291,7 +291,8 @@ class Surveyor {
         DkmsBuild build;
         build.release = release;
         build.architecture = folder.filename().string();
-        const std::string serial = serial_of_key(build);
+        build.gone = is_gone(release);
+        const std::string serial = build.gone ? std::string() : serial_of_key(build);
         const std::vector<std::filesystem::path> modules = find_modules(folder / "module");
         build.modules = modules.size();
         for (const std::filesystem::path& module : modules) {
@@ -316,20 +317,28 @@ class Surveyor {
         const std::filesystem::path installed =
             package.folder.parent_path() / ("kernel-" + release + '-' + build.architecture);
         build.installed = resolve_in_root(setup_.root(), installed) == resolve_in_root(setup_.root(), folder);
-        if (build.installed) {
+        if (build.gone) {
+            build.problems.clear();
+        } else if (build.installed) {
             survey_installed(build, package, modules, serial);
         }
         return build;
+    }
+
+    /// DKMS builds for headers alone as well, which Fedora has elsewhere.
+    [[nodiscard]] bool is_gone(const std::string& release) const {
+        const Kernel kernel(KernelRelease(release), setup_.root());
+        try {
+            return kernel.is_gone() && !kernel.build_folder();
+        } catch (const Error&) {
+            return false; // closed to this user
+        }
     }
 
     /// The copies of what was built, which DKMS makes when it installs: a new build does not change them.
     void survey_installed(DkmsBuild& build, const DkmsPackage& package, const std::vector<std::filesystem::path>& built,
                           const std::string& serial) const {
         const Kernel kernel(KernelRelease(build.release), setup_.root());
-        std::error_code ignored;
-        if (!std::filesystem::is_directory(kernel.modules_folder(), ignored)) {
-            return; // A kernel that was removed loads nothing.
-        }
         for (const std::filesystem::path& module : built) {
             try {
                 const auto signature =
@@ -386,8 +395,12 @@ DkmsSurvey survey_dkms(const DkmsSetup& setup, const std::optional<DkmsVersion>&
 
 std::string dkms_command(const std::string& action, const DkmsPackage& package, const DkmsBuild& build,
                          const std::filesystem::path& root) {
-    return shell_chroot(root) +
-           shell_line({"dkms", action, "--force", "-m", package.name, "-v", package.version, "-k", build.release});
+    std::vector<std::string> words{"dkms", action};
+    if (action != "unbuild") {
+        words.emplace_back("--force");
+    }
+    words.insert(words.end(), {"-m", package.name, "-v", package.version, "-k", build.release});
+    return shell_chroot(root) + shell_line(words);
 }
 
 } // namespace ksign

@@ -156,6 +156,14 @@ Kernel::Kernel(KernelRelease release, std::filesystem::path root)
     : release_(std::move(release)), root_(std::move(root)),
       modules_folder_(resolve_in_root(root_, root_ / "lib/modules") / release_.text()) {}
 
+bool Kernel::is_gone() const {
+    return std::ranges::all_of(std::array{"kernel", "build"}, [this](const char* name) {
+        std::error_code ignored; // then its type is none
+        return std::filesystem::symlink_status(modules_folder_ / name, ignored).type() ==
+               std::filesystem::file_type::not_found;
+    });
+}
+
 std::optional<std::filesystem::path> Kernel::build_folder() const {
     for (const std::filesystem::path& candidate :
          {modules_folder_ / "build", root_ / "usr/src/kernels" / release_.text()}) {
@@ -283,13 +291,7 @@ std::vector<Kernel> find_kernels(const std::filesystem::path& root) {
     const std::filesystem::path folder = resolve_in_root(root, root / "lib/modules");
     std::vector<std::string> releases;
     const std::error_code why = for_each_entry(folder, [&releases](const std::filesystem::directory_entry& entry) {
-        std::error_code ignored;
-        // A removed kernel's folder often stays behind, with no more than what depmod wrote.
-        if (std::filesystem::exists(entry.path() / "kernel", ignored) ||
-            std::filesystem::is_symlink(entry.path() / "build", ignored) ||
-            std::filesystem::exists(entry.path() / "build", ignored)) {
-            releases.push_back(entry.path().filename());
-        }
+        releases.push_back(entry.path().filename());
     });
     if (why && why.value() != ENOENT) {
         throw folder_failure(folder, why);
@@ -298,7 +300,10 @@ std::vector<Kernel> find_kernels(const std::filesystem::path& root) {
     std::vector<Kernel> kernels;
     kernels.reserve(releases.size());
     for (std::string& release : releases) {
-        kernels.emplace_back(KernelRelease(std::move(release)), root);
+        Kernel kernel(KernelRelease(std::move(release)), root);
+        if (!kernel.is_gone()) {
+            kernels.push_back(std::move(kernel));
+        }
     }
     return kernels;
 }

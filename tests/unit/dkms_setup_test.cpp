@@ -371,6 +371,9 @@ TEST_CASE("unsigned modules, and kernels without a key, are counted", "[dkms_sur
     root.file("var/lib/dkms/zfs/1.0/6.12.1/x86_64/module/zfs.ko", text_of(make_module()));
     root.file("var/lib/dkms/zfs/1.0/6.12.1/x86_64/module/spl.ko", "no module");
     root.link("var/lib/dkms/zfs/kernel-6.12.1-x86_64", "1.0/6.12.1/x86_64");
+    for (const char* name : {"spl.ko", "zfs.ko"}) {
+        root.file(std::string("lib/modules/6.12.1/kernel/") + name, text_of(make_module()));
+    }
     const DkmsSurvey survey = survey_dkms(root.setup(), std::nullopt, std::nullopt);
     REQUIRE(survey.packages.size() == 1);
     REQUIRE(survey.packages[0].builds.size() == 1);
@@ -397,13 +400,37 @@ TEST_CASE("what is installed is looked at beside what is built", "[dkms_survey]"
     std::filesystem::remove(root / "var/lib/dkms/zfs/kernel-6.12.1-x86_64");
     root.link("var/lib/dkms/zfs/kernel-6.12.1-x86_64", "1.0/6.12.1/x86_64");
 
-    // A kernel that is gone.
     CHECK(build_of().installed);
-    CHECK(build_of().problems.size() == 1);
-    root.folder("lib/modules/6.12.1");
+    root.folder("lib/modules/6.12.1/kernel");
     REQUIRE(build_of().problems.size() == 2);
     CHECK(mentions(build_of().problems[1], "no module of that name is installed"));
     root.file("lib/modules/6.12.1/updates/dkms/zfs.ko", text_of(make_module()));
     CHECK(build_of().installed_unsigned_modules == 1);
     CHECK(build_of().problems.size() == 1);
+}
+
+TEST_CASE("what was built for a kernel that is gone is no problem", "[dkms_survey]") {
+    const DkmsRoot root;
+    root.package("zfs");
+    root.file("var/lib/dkms/zfs/1.0/6.12.1/x86_64/module/zfs.ko", text_of(make_module()));
+    root.file("var/lib/dkms/zfs/1.0/6.12.1/x86_64/module/spl.ko", "no module");
+    root.link("var/lib/dkms/zfs/kernel-6.12.1-x86_64", "1.0/6.12.1/x86_64");
+    const auto build_of = [&root] {
+        return survey_dkms(root.setup(), std::nullopt, std::nullopt).packages.at(0).builds.at(0);
+    };
+    CHECK(build_of().gone);
+    // What DKMS and depmod leave.
+    root.file("lib/modules/6.12.1/modules.dep", "");
+    root.file("lib/modules/6.12.1/updates/dkms/zfs.ko", text_of(make_module()));
+    const DkmsBuild build = build_of();
+    CHECK(build.gone);
+    CHECK(build.problems.empty());
+    CHECK(build.modules == 2);
+    CHECK(build.installed);
+    CHECK(build.installed_unsigned_modules == 0);
+    root.folder("usr/src/kernels/6.12.1");
+    CHECK_FALSE(build_of().gone);
+    std::filesystem::remove_all(root / "usr/src/kernels");
+    root.link("lib/modules/6.12.1/build", "/nowhere");
+    CHECK_FALSE(build_of().gone);
 }

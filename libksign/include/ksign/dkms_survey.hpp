@@ -16,6 +16,8 @@ namespace ksign {
 struct DkmsBuild {
     std::string release;
     std::string architecture;
+    /// Its kernel is not installed any more, so nothing of it is a problem: it is to be removed. No key is looked for.
+    bool gone = false;
     std::size_t modules = 0;
     std::size_t unsigned_modules = 0;
     std::vector<std::string> signers; ///< "NAME, serial 0A:1B:…", each once.
@@ -49,7 +51,8 @@ struct DkmsSurvey {
 [[nodiscard]] KSIGN_EXPORT DkmsSurvey survey_dkms(const DkmsSetup& setup, const std::optional<DkmsVersion>& version,
                                                   const std::optional<std::filesystem::path>& certificate);
 
-/// The command that has DKMS do an action ("build", "install") of a build anew, run by chroot below another root.
+/// The command that has DKMS do an action ("build", "install") of a build anew, or "unbuild" it, run by chroot below
+/// another root.
 [[nodiscard]] KSIGN_EXPORT std::string dkms_command(const std::string& action, const DkmsPackage& package,
                                                     const DkmsBuild& build, const std::filesystem::path& root);
 

@@ -50,6 +50,9 @@ class KSIGN_EXPORT Kernel {
     [[nodiscard]] const std::filesystem::path& root() const noexcept { return root_; }
     /// ROOT/lib/modules/RELEASE. It need not exist.
     [[nodiscard]] const std::filesystem::path& modules_folder() const noexcept { return modules_folder_; }
+    /// Whether there is neither modules nor headers in that folder: a removed kernel's often stays behind, with no more
+    /// than what depmod wrote, and what DKMS has left. Not so where that can't be seen.
+    [[nodiscard]] bool is_gone() const;
     /// The headers: what its `build` leads to within the root, else Fedora's /usr/src/kernels/RELEASE, to which only
     /// the kernel's own package has a link. Nothing if there are none. Throws Error (system) if that can't be seen: its
     /// key and what it can verify are not known then.
@@ -77,7 +80,7 @@ class KSIGN_EXPORT Kernel {
     std::filesystem::path modules_folder_;
 };
 
-/// The kernels that have a folder in ROOT/lib/modules with modules or headers in it, sorted. Throws Error (system) if
+/// The kernels of ROOT/lib/modules that are not gone, sorted. Throws Error (system) if
 /// it can't be read.
 [[nodiscard]] KSIGN_EXPORT std::vector<Kernel> find_kernels(const std::filesystem::path& root);
 

@@ -108,6 +108,20 @@ find "/lib/modules/$kernel/updates" "/lib/modules/$kernel/extra" -name 'ksign_sa
 [[ $(wc -l <installed) == 2 ]] || fail "installed: $(<installed)"
 mapfile -t installed <installed
 expect_signed_for "$kernel" "${installed[@]}"
+
+echo "-- what is left of a kernel that is gone, and the command said"
+cp -a "/var/lib/dkms/ksign-old/1.0/$kernel" /var/lib/dkms/ksign-old/1.0/1.2.3-gone
+ln -s "1.0/1.2.3-gone/$(uname -m)" "/var/lib/dkms/ksign-old/kernel-1.2.3-gone-$(uname -m)"
+cp "$plain_module" "$(find /var/lib/dkms/ksign-old/1.0/1.2.3-gone -name 'ksign_sample_one.ko*')"
+mkdir -p /lib/modules/1.2.3-gone/updates/dkms
+cp "$plain_module" /lib/modules/1.2.3-gone/updates/dkms/ksign_sample_one.ko
+ksign dkms status >said || fail "a kernel that is gone is a problem: $(<said)"
+expect_said said "note: kernel 1.2.3-gone is gone: dkms unbuild -m ksign-old -v 1.0 -k 1.2.3-gone"
+eval "$(sed -n 's/.*note: kernel 1.2.3-gone is gone: //p' said)" || fail "dkms unbuild failed"
+ksign dkms status >said || fail "still a problem: $(<said)"
+expect_not_said said 1.2.3-gone
+rm -r /lib/modules/1.2.3-gone
+
 dkms remove -m ksign-old -v 1.0 --all
 ksign dkms disable ksign-old
 

@@ -48,6 +48,18 @@ echo 'sign_tool="/x"' >"$root/etc/dkms/framework.conf"
 expect_exit 1 ksign dkms status --root "$root"
 expect_in "$out" "use sign_file (ksign dkms enable --root 'my root' --native)"
 
+step "dkms status: a kernel that is gone"
+cp -a "$root" gone
+rm -r gone/lib/modules/$release/{kernel,build} gone/etc/dkms
+mkdir -p gone/etc/dkms
+echo ". /etc/dkms/kernel-sign.conf" >gone/etc/dkms/zfs.conf
+echo "POST_BUILD=../usr/libexec/ksign/post-build" >gone/etc/dkms/kernel-sign.conf
+expect_exit 0 ksign dkms status --root gone
+expect_in "$out" "note: kernel $release is gone: chroot gone dkms unbuild -m zfs -v 1.0 -k $release"
+expect_not_in "$out" problem
+expect_exit 0 ksign dkms status --root gone --json
+expect_json 'd["good"], d["packages"][0]["builds"][0]["gone"]' "(True, True)"
+
 step "this machine's own: as before"
 expect_exit 1 ksign verify --trust "$keys/rsa2048.pem" "with space.ko"
 expect_in "$out" "sign it with: ksign sign --key KEY --certificate CERTIFICATE 'with space.ko'"
