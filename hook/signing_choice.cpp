@@ -4,6 +4,7 @@
 #include "output.hpp"
 
 #include <ksign/error.hpp>
+#include <ksign/kernel_image.hpp>
 #include <ksign/key_store.hpp>
 
 #include <fcntl.h>
@@ -34,6 +35,13 @@ std::optional<KeyLocation> locate(const SigningRequest& request, const Settings&
         return KeyLocation{*settings.key, settings.certificate.value_or(""), settings.source.string(), std::nullopt};
     }
     return std::nullopt;
+}
+
+/// What the kernel can verify. Headers that this user may not read are an error, which find_kernel_config() alone would
+/// pass over.
+std::optional<KernelConfig> config_of(const Kernel& kernel) {
+    auto config = kernel.config();
+    return config ? std::move(config) : find_kernel_config(kernel);
 }
 
 void write_text(int descriptor, std::string_view text) {
@@ -165,7 +173,7 @@ std::optional<SigningChoice> choose_signing(const SigningRequest& request, const
     }
     Signer signer = Signer::load(
         {location->key, location->certificate, request.passphrase, request.insecure || settings.insecure_keys});
-    const std::optional<KernelConfig> config = request.kernel ? request.kernel->config() : std::nullopt;
+    const std::optional<KernelConfig> config = request.kernel ? config_of(*request.kernel) : std::nullopt;
     std::optional<HashAlgorithm> hash = request.hash;
     if (!hash && config) {
         hash = config->module_hash();

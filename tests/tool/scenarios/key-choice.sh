@@ -138,3 +138,17 @@ rm "$build_folder/.config"
 refused root/keys-elsewhere/20990101-0000/signing_prv.pem "CONFIG_CRYPTO_ECDSA is not set" "RSA" "${sign[@]}" m
 rm "$build_folder/include/config/auto.conf"
 signs_with p384 sha512
+step "without headers: the configuration in boot, or beside the modules"
+echo "key = $keys/p384.key" >other.conf
+echo "certificate = $keys/p384.der" >>other.conf
+mv "$build_folder" headers-gone
+mkdir root/boot
+for file in boot/config-1.2.3-test lib/modules/1.2.3-test/config; do
+    printf '%s\n' CONFIG_MODULE_SIG=y CONFIG_CRYPTO_RSA=y CONFIG_CRYPTO_SHA256=y 'CONFIG_MODULE_SIG_HASH="sha256"' \
+        >root/$file
+    new_module "$module"
+    refused "$keys/p384.key" "CONFIG_CRYPTO_ECDSA is not set in root/$file" "RSA" "${sign[@]}" --config other.conf m
+    signs_with rsa2048 sha256 --key "$keys/both.pem"
+    rm root/$file
+done
+signs_with p384 sha512 --config other.conf
