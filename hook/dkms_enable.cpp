@@ -14,9 +14,20 @@ constexpr CommandHelp help{
     "Has DKMS call ksign for these packages, as POST_BUILD: links /etc/dkms/MODULE.conf to kernel-sign.conf.\n"
     "With --native DKMS calls it for all packages, in place of sign-file. A file of yours is never replaced:\n"
     "--append adds one line to its end. What is built already stays as it is: `ksign dkms status` tells.",
-    "  ksign dkms enable nvidia zfs\n"
+    "  ksign dkms enable nvidia zfs         nvidia (Debian: nvidia-current)\n"
     "  ksign dkms enable --all              every package that DKMS knows, as a package's install script does\n"
     "  ksign dkms enable --native\n"};
+
+/// ", but nvidia-current": what of these a user may have meant.
+std::string like_it(const std::string& name, const std::vector<std::string>& known) {
+    std::string like;
+    for (const std::string& package : known) {
+        if (package.starts_with(name + '-')) {
+            like += (like.empty() ? ", but " : ", ") + package;
+        }
+    }
+    return like;
+}
 
 std::vector<std::string> packages_of(const Values& values, const std::filesystem::path& root) {
     std::vector<std::string> known;
@@ -35,7 +46,7 @@ std::vector<std::string> packages_of(const Values& values, const std::filesystem
     for (const std::string& name : named) {
         // One that is being installed is not known yet: that is when it is best enabled.
         if (std::ranges::find(known, name) == known.end() && !has_dkms_source(root, name)) {
-            print_note(name + ": DKMS does not know this package yet");
+            print_note(name + ": DKMS does not know this package yet" + like_it(name, known));
         }
     }
     return named;

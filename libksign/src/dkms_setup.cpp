@@ -1,5 +1,6 @@
 #include <ksign/dkms_setup.hpp>
 
+#include "assignments.hpp"
 #include "file.hpp"
 
 #include <ksign/error.hpp>
@@ -391,9 +392,17 @@ std::vector<DkmsPackage> find_dkms_packages(const std::filesystem::path& root) {
 
 bool has_dkms_source(const std::filesystem::path& root, const std::string& package) {
     bool found = false;
-    for_each_entry(root / "usr/src", [&](const std::filesystem::directory_entry& folder) {
-        found = found ||
-                (folder.path().filename().string().starts_with(package + '-') && is_there(folder.path() / "dkms.conf"));
+    for_each_entry(root / "usr/src", [&](const std::filesystem::directory_entry& entry) {
+        const std::string folder = entry.path().filename().string();
+        const std::filesystem::path conf = entry.path() / "dkms.conf";
+        if (!folder.starts_with(package + '-') || !is_there(conf)) {
+            return;
+        }
+        // Debian's nvidia-current-535.216.03 is no version of nvidia. What is made up of variables tells nothing.
+        const auto name = assigned(resolve_in_root(root, conf), "PACKAGE_NAME");
+        const bool is_plain = name && !name->empty() && name->find_first_of("@$` \t#;") == std::string::npos;
+        const bool is_version = std::isdigit(static_cast<unsigned char>(folder[package.size() + 1])) != 0;
+        found = found || (is_plain ? *name == package : is_version);
     });
     return found;
 }

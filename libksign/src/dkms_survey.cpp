@@ -1,5 +1,6 @@
 #include <ksign/dkms_survey.hpp>
 
+#include "assignments.hpp"
 #include "file.hpp"
 
 #include <ksign/error.hpp>
@@ -13,36 +14,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <sstream>
 
 namespace ksign {
 namespace {
-
-constexpr std::size_t largest_conf = std::size_t{1} << 20U;
-
-/// What a line of a shell's script assigns to a variable; nothing if none does. It is not run, only looked through.
-std::optional<std::string> assigned_in(const std::string& text, const std::string& name) {
-    std::optional<std::string> value;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
-        const std::size_t start = line.find_first_not_of(" \t");
-        if (start != std::string::npos && line.compare(start, name.size() + 1, name + '=') == 0) {
-            value = line.substr(start + name.size() + 1);
-            std::erase_if(*value, [](char letter) { return letter == '"' || letter == '\''; });
-        }
-    }
-    return value;
-}
-
-/// The same of a file.
-std::optional<std::string> assigned(const std::filesystem::path& file, const std::string& name) {
-    try {
-        const std::vector<std::byte> bytes = read_small_file(file, largest_conf);
-        return assigned_in({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, name);
-    } catch (const Error&) {
-        return std::nullopt; // not there: it assigns nothing
-    }
-}
 
 /// What failed, and what to do.
 std::string problem_text(const Error& error) {

@@ -163,6 +163,18 @@ TEST_CASE("a package's source is known before DKMS knows the package", "[dkms_se
     CHECK(has_dkms_source(root.path(), "zfs"));
     CHECK_FALSE(has_dkms_source(root.path(), "zf"));
     CHECK_FALSE(has_dkms_source(root.path(), "evdi"));
+    // By the name that it gives itself, and where that is not written out, by its folder's.
+    for (const char* conf :
+         {"", "PACKAGE_NAME=\"nvidia-current\"\n", "PACKAGE_NAME=@NAME@\n", "PACKAGE_NAME=$name\n"}) {
+        INFO(conf);
+        root.file("usr/src/nvidia-current-535.216.03/dkms.conf", conf);
+        CHECK_FALSE(has_dkms_source(root.path(), "nvidia"));
+        CHECK(has_dkms_source(root.path(), "nvidia-current"));
+    }
+    root.file("usr/src/nvidia-current-535.216.03/dkms.conf", "PACKAGE_NAME='nvidia'\n");
+    CHECK(has_dkms_source(root.path(), "nvidia"));
+    root.file("usr/src/rtl-v5.2/dkms.conf", "PACKAGE_NAME=rtl\n");
+    CHECK(has_dkms_source(root.path(), "rtl"));
 }
 
 TEST_CASE("without ksign's own file nothing is linked", "[dkms_setup]") {

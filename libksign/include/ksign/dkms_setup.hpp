@@ -101,7 +101,8 @@ struct DkmsPackage {
 
 /// The packages in ROOT/var/lib/dkms, sorted. Throws Error (system).
 [[nodiscard]] KSIGN_EXPORT std::vector<DkmsPackage> find_dkms_packages(const std::filesystem::path& root);
-/// Whether a package's source is in ROOT/usr/src, from where `dkms add` takes it.
+/// Whether a package's source is in ROOT/usr/src, from where `dkms add` takes it: by the name that its dkms.conf gives
+/// it, else by its folder's, NAME-VERSION.
 [[nodiscard]] KSIGN_EXPORT bool has_dkms_source(const std::filesystem::path& root, const std::string& package);
 
 } // namespace ksign

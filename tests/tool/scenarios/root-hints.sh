@@ -48,6 +48,16 @@ echo 'sign_tool="/x"' >"$root/etc/dkms/framework.conf"
 expect_exit 1 ksign dkms status --root "$root"
 expect_in "$out" "use sign_file (ksign dkms enable --root 'my root' --native)"
 
+step "dkms enable: a name of which DKMS knows another form, as Debian's nvidia-current"
+cp -a "$root" nvidia
+mkdir -p nvidia/var/lib/dkms/nvidia-current/535.216.03/source nvidia/usr/src/{nvidia-current-535.216.03,evdi-1.0}
+touch nvidia/usr/src/{nvidia-current-535.216.03,evdi-1.0}/dkms.conf
+echo "POST_BUILD=../usr/libexec/ksign/post-build" >nvidia/etc/dkms/kernel-sign.conf
+expect_exit 0 ksign dkms enable --root nvidia nvidia other evdi nvidia-current
+expect_in "$err" "nvidia: DKMS does not know this package yet, but nvidia-current"
+expect_in "$err" "other: DKMS does not know this package yet"
+[[ $(wc -l <"$err") == 2 ]] || fail "said: $(<"$err")"
+
 step "dkms status: a kernel that is gone"
 cp -a "$root" gone
 rm -r gone/lib/modules/$release/{kernel,build} gone/etc/dkms
