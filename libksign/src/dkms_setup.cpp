@@ -372,7 +372,7 @@ std::vector<std::pair<std::filesystem::path, DkmsChange>> DkmsSetup::disable_nat
 }
 
 std::vector<DkmsPackage> find_dkms_packages(const std::filesystem::path& root) {
-    const std::filesystem::path tree = root / "var/lib/dkms";
+    const std::filesystem::path tree = find_dkms_tree(root);
     std::vector<DkmsPackage> packages;
     const std::error_code why = for_each_entry(tree, [&packages](const std::filesystem::directory_entry& package) {
         for_each_entry(package.path(), [&](const std::filesystem::directory_entry& version) {

@@ -225,7 +225,7 @@ class Surveyor {
             }
         }
         // run_build_script() of dkms 3.4 looks for POST_BUILD in /etc/dkms/MODULE first.
-        const auto own = assigned(package.folder / "source/dkms.conf", "POST_BUILD");
+        const auto own = assigned(resolve_in_root(setup_.root(), package.folder / "source/dkms.conf"), "POST_BUILD");
         if (own && !is_before(3, 4, 0) && !own->empty()) {
             const std::filesystem::path script = setup_.folder() / package.name / own->substr(0, own->find(' '));
             if (::access(script.c_str(), X_OK) == 0) {

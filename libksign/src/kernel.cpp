@@ -1,5 +1,6 @@
 #include <ksign/kernel.hpp>
 
+#include "assignments.hpp"
 #include "file.hpp"
 
 #include <ksign/error.hpp>
@@ -230,7 +231,7 @@ std::vector<std::filesystem::path> Kernel::dkms_modules() const {
 
 std::vector<std::filesystem::path> Kernel::dkms_modules(std::vector<Error>& missing) const {
     // DKMS marks what is installed by a link TREE/MODULE/kernel-RELEASE-ARCH to VERSION/RELEASE/ARCH.
-    const std::filesystem::path tree = root_ / "var/lib/dkms";
+    const std::filesystem::path tree = find_dkms_tree(root_);
     const std::string mark = "kernel-" + release_.text() + "-";
     std::vector<std::string> names;
     const std::error_code why = for_each_entry(tree, [&](const std::filesystem::directory_entry& module) {
@@ -273,6 +274,33 @@ std::vector<std::filesystem::path> Kernel::dkms_modules(std::vector<Error>& miss
     std::ranges::sort(files);
     files.erase(std::unique(files.begin(), files.end()), files.end());
     return files;
+}
+
+std::filesystem::path find_dkms_tree(const std::filesystem::path& root) {
+    // dkms, read_framework_conf(): the last one counts. 2.8 reads no such folder.
+    std::vector<std::filesystem::path> files;
+    for_each_entry(root / "etc/dkms/framework.conf.d", [&files](const std::filesystem::directory_entry& entry) {
+        if (entry.path().extension() == ".conf") {
+            files.push_back(entry.path());
+        }
+    });
+    files.push_back(root / "etc/dkms/framework.conf"); // sorts first
+    std::ranges::sort(files);
+    std::string tree = "/var/lib/dkms";
+    for (const std::filesystem::path& file : files) {
+        const auto value = assigned(resolve_in_root(root, file), "dkms_tree");
+        if (!value) {
+            continue;
+        }
+        tree = value->substr(0, value->find(" #"));
+        tree.resize(tree.find_last_not_of(" \t\r;") + 1);
+        if (!tree.starts_with('/') || tree.find_first_of("$`\\;&|") != std::string::npos) {
+            throw Error(ErrorCode::system, file.string(),
+                        "sets dkms_tree=" + *value + ": where DKMS's tree is, only a shell can tell",
+                        "write its path there as it is: dkms_tree=\"/var/lib/dkms\"");
+        }
+    }
+    return resolve_in_root(root, root / std::filesystem::path(tree).relative_path());
 }
 
 std::optional<std::filesystem::path> first_file_in_root(const std::filesystem::path& root,

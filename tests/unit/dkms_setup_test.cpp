@@ -1,5 +1,6 @@
 #include <ksign/dkms_setup.hpp>
 #include <ksign/dkms_survey.hpp>
+#include <ksign/kernel.hpp>
 
 #include "catch.hpp"
 #include "certs_local.hpp"
@@ -28,7 +29,7 @@ struct DkmsRoot : KernelRoot {
     }
     void package(const std::string& name, const std::string& conf = {}) const {
         file("usr/src/" + name + "-1.0/dkms.conf", conf);
-        link("var/lib/dkms/" + name + "/1.0/source", path() / ("usr/src/" + name + "-1.0"));
+        link("var/lib/dkms/" + name + "/1.0/source", "/usr/src/" + name + "-1.0");
     }
     [[nodiscard]] std::string problems(const std::optional<DkmsVersion>& version = std::nullopt) const {
         const DkmsSurvey survey = survey_dkms(setup(), version, std::nullopt);
@@ -175,6 +176,31 @@ TEST_CASE("a package's source is known before DKMS knows the package", "[dkms_se
     CHECK(has_dkms_source(root.path(), "nvidia"));
     root.file("usr/src/rtl-v5.2/dkms.conf", "PACKAGE_NAME=rtl\n");
     CHECK(has_dkms_source(root.path(), "rtl"));
+}
+
+TEST_CASE("DKMS's tree is where a link or a setting has it, below the root", "[dkms_setup]") {
+    const DkmsRoot root;
+    CHECK(find_dkms_tree(root.path()) == root / "var/lib/dkms");
+    root.folder("srv/dkms/zfs/1.0/source");
+    root.link("var/lib/dkms", "/srv/dkms");
+    CHECK(find_dkms_tree(root.path()) == root / "srv/dkms");
+    REQUIRE(find_dkms_packages(root.path()).size() == 1);
+    CHECK(find_dkms_packages(root.path())[0].folder == root / "srv/dkms/zfs/1.0");
+
+    root.file("etc/dkms/framework.conf", "# dkms_tree=/not\ndkms_tree=\"/data/my dkms\" # mine\n");
+    CHECK(find_dkms_tree(root.path()) == root / "data/my dkms");
+    CHECK(find_dkms_packages(root.path()).empty());
+    root.file("etc/dkms/framework.conf.d/z.conf", "dkms_tree=/z;\n");
+    root.file("etc/dkms/framework.conf.d/a.conf", "dkms_tree='/a'\n");
+    root.file("etc/dkms/framework.conf.d/zz.bak", "dkms_tree=/zz\n");
+    CHECK(find_dkms_tree(root.path()) == root / "z");
+    for (const char* value : {"", "\"$base/dkms\"", "relative", "`cat x`"}) {
+        INFO(value);
+        const auto file = root.file("etc/dkms/framework.conf.d/z.conf", std::string("dkms_tree=") + value + "\n");
+        const Error error = error_of([&] { static_cast<void>(find_dkms_packages(root.path())); });
+        CHECK(error.subject() == file.string());
+        CHECK(mentions(error.remedy(), "write its path"));
+    }
 }
 
 TEST_CASE("without ksign's own file nothing is linked", "[dkms_setup]") {

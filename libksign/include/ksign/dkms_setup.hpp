@@ -99,7 +99,7 @@ struct DkmsPackage {
     std::filesystem::path folder;
 };
 
-/// The packages in ROOT/var/lib/dkms, sorted. Throws Error (system).
+/// The packages in DKMS's tree, as find_dkms_tree() has it, sorted. Throws Error (system).
 [[nodiscard]] KSIGN_EXPORT std::vector<DkmsPackage> find_dkms_packages(const std::filesystem::path& root);
 /// Whether a package's source is in ROOT/usr/src, from where `dkms add` takes it: by the name that its dkms.conf gives
 /// it, else by its folder's, NAME-VERSION.

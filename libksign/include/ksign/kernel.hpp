@@ -84,6 +84,11 @@ class KSIGN_EXPORT Kernel {
 /// it can't be read.
 [[nodiscard]] KSIGN_EXPORT std::vector<Kernel> find_kernels(const std::filesystem::path& root);
 
+/// Where DKMS has what it builds: dkms_tree of ROOT/etc/dkms/framework.conf and of framework.conf.d, else
+/// ROOT/var/lib/dkms, its links followed in the root. It need not exist. Throws Error (system) if it is set to what
+/// only a shell can tell.
+[[nodiscard]] KSIGN_EXPORT std::filesystem::path find_dkms_tree(const std::filesystem::path& root);
+
 /// A path with its links followed as they lead when @p root is the root folder: an absolute target starts there anew,
 /// and ".." never leaves it. What does not exist is kept as it is. Throws Error (system) for a loop.
 [[nodiscard]] KSIGN_EXPORT std::filesystem::path resolve_in_root(const std::filesystem::path& root,

@@ -125,6 +125,27 @@ ln -s /usr/lib merged/lib
 expect_exit 0 ksign sign -k 1.2.3-test --root merged
 expect_signed merged/usr/lib/modules/1.2.3-test/updates/dkms/spl.ko p384 sha384
 
+step "DKMS's tree elsewhere: by a link that is absolute, by dkms_tree of its framework.conf; nowhere that can be told"
+mkdir merged/srv
+mv merged/var/lib/dkms merged/srv/dkms
+ln -s /srv/dkms merged/var/lib/dkms
+unchanged ksign sign -k 1.2.3-test --root merged
+[[ $(wc -l <"$out") == 3 ]] || fail "not three lines: $(<"$out")"
+mkdir merged/etc/dkms merged/srv/dkms/zfs/1.0/source
+echo 'dkms_tree="/srv/dkms"' >merged/etc/dkms/framework.conf
+rm merged/var/lib/dkms
+unchanged ksign sign -k 1.2.3-test --root merged
+[[ $(wc -l <"$out") == 3 ]] || fail "not three lines: $(<"$out")"
+expect_exit 1 ksign dkms status --root merged
+expect_in "$out" "zfs 1.0: not signed by ksign"
+# shellcheck disable=SC2016 # for another shell
+echo 'dkms_tree="$base/dkms"' >merged/etc/dkms/framework.conf
+for command in "sign -k 1.2.3-test" "dkms status" "dkms enable --all"; do
+    # shellcheck disable=SC2016,SC2086 # words
+    refused merged/etc/dkms/framework.conf 'sets dkms_tree=$base/dkms' "write its path there" \
+        ksign $command --root merged
+done
+
 step "headers alone, as Fedora's where a package of modules is built: the kernel's configuration counts"
 mkdir -p devel/usr/src/kernels/1.2.3-test
 printf '%s\n' CONFIG_MODULE_SIG=y CONFIG_CRYPTO_RSA=y CONFIG_CRYPTO_SHA256=y 'CONFIG_MODULE_SIG_HASH="sha256"' >devel/usr/src/kernels/1.2.3-test/.config
