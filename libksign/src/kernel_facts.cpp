@@ -34,6 +34,11 @@ bool is_red_hat_release(std::string_view release) {
 
 } // namespace
 
+std::optional<KernelVersion> version_of(const KernelFacts& facts) noexcept {
+    const auto version = KernelVersion::of(facts.release);
+    return version || !facts.config ? version : facts.config->version();
+}
+
 bool trusts_platform_keys(const KernelFacts& facts) {
     const auto says = [&facts](std::string_view words) { return facts.banner.find(words) != std::string::npos; };
     return says("(debian-kernel@lists.debian.org)") || (says("(buildd@") && says("-Ubuntu ")) ||
@@ -48,10 +53,7 @@ bool takes_machine_owner_keys(const KernelFacts& facts) {
     if (!facts.config || facts.config->enabled("IMA_SECURE_AND_OR_TRUSTED_BOOT")) {
         return true;
     }
-    auto version = KernelVersion::of(facts.release);
-    if (!version) {
-        version = facts.config->version();
-    }
+    const auto version = version_of(facts);
     return !version || *version < first_to_ask || last_to_ask < *version;
 }
 

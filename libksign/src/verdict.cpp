@@ -142,9 +142,8 @@ std::string_view answer_name(Answer answer) noexcept {
 
 struct Judge::Parts {
     Parts(KernelFacts known, TrustedKeys trusted)
-        : facts(std::move(known)), keys(std::move(trusted)),
-          version(KernelVersion::of(facts.release).value_or(newest_kernel)), crypto(version, facts.config),
-          keyrings(facts, keys, crypto),
+        : facts(std::move(known)), keys(std::move(trusted)), version(version_of(facts).value_or(newest_kernel)),
+          crypto(version, facts.config), keyrings(facts, keys, crypto),
           usual_hash(facts.config && facts.config->module_hash() ? *facts.config->module_hash()
                                                                  : HashAlgorithm::sha256) {}
 

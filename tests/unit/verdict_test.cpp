@@ -147,6 +147,13 @@ TEST_CASE("SHA-3 is verified from Linux 6.7 on", "[verdict]") {
     const Verdict verdict = verdict_on(module, trusting({rsa_sample()}), old);
     check_refused(verdict, EKEYREJECTED, "EKEYREJECTED", "pkcs7_sig_note_digest_algo", unsupported_line);
     CHECK(verdict.signer == "ksign test key");
+    // Without a release, by what the configuration says at its top.
+    KernelFacts unnamed;
+    unnamed.config = KernelConfig::parse("# Linux/x86 6.1.192 Kernel Configuration\n" + usual_config, "config");
+    check_refused(verdict_on(module, trusting({rsa_sample()}), unnamed), EKEYREJECTED, "EKEYREJECTED",
+                  "pkcs7_sig_note_digest_algo", unsupported_line);
+    unnamed.config = KernelConfig::parse(usual_config, "config");
+    CHECK(verdict_on(module, trusting({rsa_sample()}), unnamed).answer == Answer::loads);
 }
 
 TEST_CASE("a kernel that does not trust its own key: signing with that is no remedy", "[verdict]") {

@@ -20,7 +20,7 @@ enum class LoadMethod {
 
 /// What is known of a kernel.
 struct KernelFacts {
-    std::string release;                ///< "6.12.1-arch1"; empty: not known, and taken for a new one.
+    std::string release;                ///< "6.12.1-arch1"; empty: not known.
     std::string banner;                 ///< Of its image; says whose kernel it is.
     std::optional<KernelConfig> config; ///< Nothing: not known, and taken to have all that it may.
     bool enforced = true;               ///< module.sig_enforce=1
@@ -34,6 +34,9 @@ struct KernelFacts {
     std::string untrusted_signing_key = {};
     bool signing_key_is_own = true; ///< That key is of the kernel's build folder; else one that serves several kernels.
 };
+
+/// A kernel's version, by its release, else by its configuration's first lines. Nothing: neither tells.
+[[nodiscard]] KSIGN_EXPORT std::optional<KernelVersion> version_of(const KernelFacts& facts) noexcept;
 
 /// Whether a kernel looks for a module's key in .platform too: mainline does not. By the patch "KEYS: Make use of
 /// platform keyring for module signature verify" those of Debian, Ubuntu, Fedora, RHEL and what is made of it, SUSE and
