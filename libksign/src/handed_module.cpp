@@ -25,11 +25,26 @@ constexpr std::string_view vermagic_name = "vermagic=";
 constexpr std::size_t longest_vermagic = 256;
 constexpr std::size_t largest_modinfo = std::size_t{1} << 20U;
 
-/// The value in a text that begins with "vermagic=".
-std::string vermagic_at(std::string_view text) {
-    text.remove_prefix(vermagic_name.size());
-    text = text.substr(0, longest_vermagic);
-    return std::string(text.substr(0, text.find('\0')));
+/// The first value of "vermagic=" in a text that is there whole: up to its NUL, to the length that is enough or, at the
+/// end of all, as far as it goes. Empty if there is none.
+std::string vermagic_in(std::string_view text, bool at_end) {
+    while (!text.empty()) {
+        const void* found = ::memmem(text.data(), text.size(), vermagic_name.data(), vermagic_name.size());
+        if (found == nullptr) {
+            break;
+        }
+        text.remove_prefix(static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) +
+                           vermagic_name.size());
+        const std::string_view value = text.substr(0, longest_vermagic);
+        const std::size_t end = value.find('\0');
+        if (end == std::string_view::npos && value.size() < longest_vermagic && !at_end) {
+            break;
+        }
+        if (end != 0 && !value.empty()) {
+            return std::string(value.substr(0, end));
+        }
+    }
+    return {};
 }
 
 /// Finds .modinfo by the section headers, for 64-bit modules of this machine's byte order. Others are searched for as
@@ -100,6 +115,9 @@ HandedModule::HandedModule(const InputFile& file, const Codec& codec, bool by_ke
         read_plain();
     } else {
         read_stream(expected);
+    }
+    if (vermagic_.empty()) {
+        vermagic_ = vermagic_in(vermagic_start_, true);
     }
 }
 
@@ -174,21 +192,16 @@ void HandedModule::search_vermagic(std::span<const std::byte> bytes) {
     if (!vermagic_.empty()) {
         return;
     }
+    constexpr std::size_t longest = vermagic_name.size() + longest_vermagic;
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     // Across the border of two chunks first.
-    if (!vermagic_start_.empty()) {
-        vermagic_start_ += text.substr(0, longest_vermagic);
-        const std::size_t found = vermagic_start_.find(vermagic_name);
-        vermagic_ =
-            found == std::string::npos ? std::string() : vermagic_at(std::string_view(vermagic_start_).substr(found));
+    const std::string border = vermagic_start_.append(text.substr(0, longest));
+    vermagic_ = vermagic_in(border, false);
+    if (vermagic_.empty()) {
+        vermagic_ = vermagic_in(text, false);
     }
-    const void* found = vermagic_.empty() && !text.empty()
-                            ? ::memmem(text.data(), text.size(), vermagic_name.data(), vermagic_name.size())
-                            : nullptr;
-    if (found != nullptr) {
-        vermagic_ = vermagic_at(text.substr(static_cast<std::size_t>(static_cast<const char*>(found) - text.data())));
-    }
-    vermagic_start_ = text.substr(text.size() - std::min(text.size(), vermagic_name.size() + longest_vermagic));
+    const std::string_view last = text.size() < longest ? std::string_view(border) : text;
+    vermagic_start_ = last.substr(last.size() - std::min(last.size(), longest));
 }
 
 void HandedModule::stream(std::uint64_t payload_size, const ByteSink& sink) const {

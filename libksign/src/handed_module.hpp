@@ -62,7 +62,7 @@ class HandedModule {
     std::vector<std::byte> held_;       ///< Else the end of it, or of the stream.
     std::span<const std::byte> tail_;   ///< Of one of the two.
     std::string vermagic_;
-    std::string vermagic_start_; ///< The end of the last chunk, in case the text is cut in two.
+    std::string vermagic_start_; ///< The end of what was looked through, in case the text is cut in two.
     LoadObstacle obstacle_;
     HashAlgorithm expected_;
     std::optional<Digest> running_; ///< Of a stream: what stands before the tail, by the expected hash.

@@ -563,6 +563,29 @@ TEST_CASE("a module of another kernel is a warning of its own", "[verdict]") {
     CHECK(verdict_on(make_gzip(module), trusting({rsa_sample()}), same).warnings.empty());
 }
 
+TEST_CASE("a version magic that is cut in two by what a decoder gives at a time is read whole", "[verdict]") {
+    KernelFacts facts = facts_with();
+    facts.release = "6.1.0-56-amd64";
+    const auto check = [&facts](ByteView magic, std::size_t position) {
+        INFO(position);
+        ElfForm form;
+        const Bytes content =
+            joined({compressible_bytes(position - sizeof(Elf64_Ehdr)), Bytes(magic.begin(), magic.end())});
+        form.content = content;
+        const Bytes module = signed_module(rsa_sample(), HashAlgorithm::sha256, {}, make_elf(form));
+        for (const Bytes& file : {make_gzip(module), make_xz(module), make_zstd(module)}) {
+            CHECK(verdict_on(file, trusting({rsa_sample()}), facts).warnings.empty());
+        }
+    };
+    const Bytes magic = bytes_of(std::string_view("vermagic=6.1.0-56-amd64 SMP mod_unload \0", 40));
+    for (const std::size_t before : {1U, 5U, 9U, 10U, 14U, 23U, 30U, 39U}) {
+        check(magic, chunk_size - before);
+    }
+    // One without an end, and one without a value before it.
+    check(joined({prefix_of(magic, magic.size() - 1), Bytes(300, std::byte{'x'})}), chunk_size - 14);
+    check(joined({bytes_of(std::string_view("vermagic=\0", 10)), magic}), chunk_size - 24);
+}
+
 TEST_CASE("a module of another machine has that warning, too", "[verdict]") {
     for (const std::size_t before : {std::size_t{500}, std::size_t{300000}}) {
         const Bytes content =
