@@ -253,6 +253,7 @@ std::vector<std::byte> HandedModule::digest(HashAlgorithm hash, std::uint64_t pa
 
 std::vector<std::byte> HandedModule::bytes(std::uint64_t payload_size) const {
     std::vector<std::byte> all;
+    all.reserve(static_cast<std::size_t>(payload_size));
     stream(payload_size,
            [&all](std::span<const std::byte> bytes) { all.insert(all.end(), bytes.begin(), bytes.end()); });
     return all;

@@ -221,7 +221,7 @@ Failure KernelCrypto::why_not_verified(const KernelCertificate& key, PublicKeyAl
         "the signature is not one of this content: the module was changed after it was signed, "
         "or the signature is damaged";
     if (is_mldsa(algorithm)) {
-        return verifies_bytes(public_key, content.bytes, signature) ? Failure() : failure(EKEYREJECTED, rule, wrong);
+        return verifies_bytes(public_key, content.bytes(), signature) ? Failure() : failure(EKEYREJECTED, rule, wrong);
     }
     const KeyContext context = digest_context(public_key, content.hash);
     if (!context) {

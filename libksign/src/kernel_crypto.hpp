@@ -7,6 +7,7 @@
 #include <ksign/kernel_config.hpp>
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,7 +21,9 @@ namespace ksign {
 struct SignedContent {
     HashAlgorithm hash{};
     std::span<const std::byte> digest;
-    std::span<const std::byte> bytes; ///< ML-DSA: of the content, or of the signed attributes.
+    /// ML-DSA: those of the content, or of the signed attributes. Asked for once a key is about to verify with them, as
+    /// they may be a whole module.
+    std::function<std::span<const std::byte>()> bytes;
 };
 
 class KernelCrypto {

@@ -410,13 +410,13 @@ class Trial {
         if (by_digest || !signer.attributes.empty()) {
             content.digest = digest_of(signer.hash);
         } else {
-            content.bytes = content_bytes();
+            content.bytes = [this] { return content_bytes(); };
         }
         if (!signer.attributes.empty()) {
             // "We need to switch the 'CONT 0' to a 'SET OF' when we digest".
             attributes_.emplace_back(signer.attributes.begin(), signer.attributes.end());
             attributes_.back().front() = std::byte{0x31};
-            content.bytes = attributes_.back();
+            content.bytes = [&attributes = attributes_.back()] { return std::span<const std::byte>(attributes); };
         }
         return content;
     }

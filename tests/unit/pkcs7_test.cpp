@@ -223,7 +223,7 @@ TEST_CASE("the signing time has to lie within the validity of a certificate in t
         const auto parsed = parse_pkcs7(bytes, crypto.knowledge());
         REQUIRE(std::holds_alternative<Pkcs7Message>(parsed));
         MessageCheck check(std::get<Pkcs7Message>(parsed), crypto, keyrings, [](const Pkcs7Signer& signer) {
-            return SignedContent{signer.hash, digest, digest};
+            return SignedContent{signer.hash, digest, [] { return ByteView(digest); }};
         });
         const auto failure = check.verify();
         return failure ? failure->console : "none";
