@@ -24,6 +24,7 @@ enum class RefusingReader {
     none,
     kernel, ///< Its own decompressor (kernel/module/decompress.c); kmod does.
     kmod,   ///< From version 34; the kernel does.
+    both,
 };
 
 /// What keeps a container that decodes from being loaded.

@@ -137,8 +137,9 @@ class FrameWatch {
         }
         return std::min<std::uint64_t>(piece_left_, bytes.size());
     }
-    /// So many of them were decoded, and what they hold was given out.
-    void took(std::size_t bytes) {
+    /// So many of them were decoded, and as many bytes of payload as they hold were given out.
+    void took(std::size_t bytes, std::size_t payload) {
+        goes_on_ = goes_on_ || (payload > 0 && frames_with_header_ > 1);
         position_ += bytes;
         piece_left_ -= bytes;
         if (notes_ != nullptr && piece_left_ == 0 && (state_ == State::between_blocks || ends_block_)) {
@@ -151,6 +152,11 @@ class FrameWatch {
         state_ = State::between_frames;
     }
     [[nodiscard]] LoadObstacle obstacle() const {
+        if (goes_on_) {
+            // libkmod-file-zstd.c: ZSTD_decompress() of them all, into a buffer of the first one's size.
+            return {RefusingReader::both,
+                    std::to_string(frames_with_header_) + " zstd frames, where the kernel and kmod want one"};
+        }
         if (frames_ > 1) {
             return {RefusingReader::kernel,
                     skippable_ ? "zstd with a skippable frame, which the kernel does not read past"
@@ -174,6 +180,7 @@ class FrameWatch {
             skippable_ = true;
             return;
         }
+        ++frames_with_header_;
         if (!header->has_content_size) {
             // libkmod-file-zstd.c sizes its buffer by it; module_zstd_decompress() goes by the window's.
             obstacle_ = {RefusingReader::kmod, "zstd frame without its content size, which kmod needs"};
@@ -205,6 +212,8 @@ class FrameWatch {
     State state_ = State::between_frames;
     bool ends_block_ = false;
     unsigned frames_ = 0;
+    unsigned frames_with_header_ = 0; ///< Those that are not skippable.
+    bool goes_on_ = false;            ///< Another than the first of these has content.
     bool skippable_ = false;
     LoadObstacle obstacle_;
 };
@@ -257,7 +266,7 @@ LoadObstacle decode(const DecodeJob& job) {
                 throw status_failure(job.subject, status);
             }
             job.sink(std::span(output).first(out.pos));
-            watch.took(in.pos - start);
+            watch.took(in.pos - start, out.pos);
             between_frames = status == 0;
             if (between_frames) {
                 watch.end_frame();

@@ -204,16 +204,24 @@ class Trial {
     Failure hand_over(const Codec& codec) {
         const bool is_plain = codec.kind == ContainerKind::plain;
         const std::string_view own = facts_.config ? kernel_decompressor(*facts_.config) : std::string_view();
-        const bool by_kernel =
-            facts_.method == LoadMethod::kernel ||
-            (facts_.method == LoadMethod::modprobe && !facts_.kmod_decompresses && !is_plain && own == codec.name);
+        // libkmod-file.c knows zstd by the magic number of a frame with content, and takes the rest for plain files.
+        const bool has_other_start = codec.kind == ContainerKind::zstd && !starts_with_frame();
+        const bool is_plain_to_kmod = facts_.method == LoadMethod::modprobe && has_other_start;
+        const bool by_kernel = facts_.method == LoadMethod::kernel ||
+                               (facts_.method == LoadMethod::modprobe && !facts_.kmod_decompresses && !is_plain &&
+                                own == codec.name && !is_plain_to_kmod);
         if (facts_.method == LoadMethod::kernel) {
             if (Failure failure = check_decompressor(codec, own)) {
                 return failure;
             }
         }
-        const Codec& read_as = facts_.method == LoadMethod::plain ? codec_of(ContainerKind::plain) : codec;
-        if (by_kernel && codec.kind == ContainerKind::zstd && !starts_with_frame()) {
+        const bool as_it_is = facts_.method == LoadMethod::plain || is_plain_to_kmod;
+        const Codec& read_as = as_it_is ? codec_of(ContainerKind::plain) : codec;
+        if (is_plain_to_kmod) {
+            verdict_.warnings.emplace_back("it starts with a skippable zstd frame: kmod takes it for a module that is "
+                                           "not compressed");
+        }
+        if (by_kernel && has_other_start) {
             return KernelFailure{EINVAL, "module_zstd_decompress",
                                  "it starts with a skippable zstd frame, where the kernel wants the module's",
                                  "not a zstd compressed module"};
@@ -238,13 +246,11 @@ class Trial {
 
     /// What another kmod than the installed one, or a kernel in its place, would not read.
     void warn_of(const LoadObstacle& obstacle, bool kernel_decompresses) {
-        switch (obstacle.reader) {
-        case RefusingReader::none:
-            break;
-        case RefusingReader::kmod:
+        const bool is_both = obstacle.reader == RefusingReader::both;
+        if (is_both || obstacle.reader == RefusingReader::kmod) {
             verdict_.warnings.push_back(obstacle.reason + ": kmod 34 and newer can't read it");
-            break;
-        case RefusingReader::kernel:
+        }
+        if (is_both || obstacle.reader == RefusingReader::kernel) {
             if (!facts_.config) {
                 verdict_.warnings.push_back("a kernel with CONFIG_MODULE_DECOMPRESS may not read it: " +
                                             obstacle.reason);
@@ -252,7 +258,6 @@ class Trial {
                 verdict_.warnings.push_back("kmod 31 and newer leave it to the kernel, which may not read it: " +
                                             obstacle.reason);
             }
-            break;
         }
     }
 

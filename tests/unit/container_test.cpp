@@ -358,6 +358,10 @@ TEST_CASE("zstd of several frames decodes, and is told", "[container]") {
     check_decodes(zstd_codec, joined({make_zstd(first), make_zstd(second)}), both, "2 zstd frames");
     check_decodes(zstd_codec, joined({make_zstd(first), make_zstd({}), make_zstd(second), make_zstd({})}), both,
                   "4 zstd frames");
+    const auto reader = [](const Bytes& file) { return decode(zstd_codec, file).obstacle.reader; };
+    CHECK(reader(joined({make_zstd(first), make_zstd(second)})) == RefusingReader::both);
+    CHECK(reader(joined({make_zstd({}), make_zstd(first)})) == RefusingReader::both);
+    CHECK(reader(joined({make_zstd(first), make_zstd({}), make_skippable_frame(4)})) == RefusingReader::kernel);
 }
 
 TEST_CASE("zstd with skippable frames decodes, and is told", "[container]") {
@@ -371,7 +375,8 @@ TEST_CASE("zstd with skippable frames decodes, and is told", "[container]") {
             const Bytes skippable = make_skippable_frame(size, digit);
             check_decodes(zstd_codec, joined({skippable, frame}), payload, "skippable");
             check_decodes(zstd_codec, joined({frame, skippable}), payload, "skippable");
-            check_decodes(zstd_codec, joined({make_zstd(half_a), skippable, make_zstd(half_b)}), payload, "skippable");
+            check_decodes(zstd_codec, joined({make_zstd(half_a), skippable, make_zstd(half_b)}), payload,
+                          "2 zstd frames");
             check_decodes(zstd_codec, joined({skippable, skippable, frame, skippable}), payload, "skippable");
         }
     }

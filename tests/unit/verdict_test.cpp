@@ -494,9 +494,25 @@ TEST_CASE("compressed modules, by who decompresses them", "[verdict]") {
     const Bytes two = joined({make_zstd(prefix_of(module, 1000)), make_zstd(ByteView(module).subspan(1000))});
     check_refused(answer(two, LoadMethod::kernel, zstd), EKEYREJECTED, "EKEYREJECTED", "module_sig_check",
                   unsigned_line);
-    CHECK(answer(two, LoadMethod::modprobe, {}).answer == Answer::loads);
+    const Verdict two_by_kmod = answer(two, LoadMethod::modprobe, {});
+    CHECK(two_by_kmod.answer == Answer::loads);
+    REQUIRE(two_by_kmod.warnings.size() == 1);
+    CHECK(two_by_kmod.warnings[0] ==
+          "2 zstd frames, where the kernel and kmod want one: kmod 34 and newer can't read it");
     check_refused(answer(joined({make_skippable_frame(4), make_zstd(module)}), LoadMethod::kernel, zstd), EINVAL,
                   "EINVAL", "module_zstd_decompress", "not a zstd compressed module");
+    // kmod does not see that it is zstd.
+    for (const std::string& config : {zstd, xz, std::string()}) {
+        const Bytes file = joined({make_skippable_frame(4), make_zstd(module)});
+        const Verdict verdict = answer(file, LoadMethod::modprobe, config);
+        check_refused(verdict, EKEYREJECTED, "EKEYREJECTED", "module_sig_check", unsigned_line);
+        REQUIRE(verdict.warnings.size() == 1);
+        CHECK(mentions(verdict.warnings[0], "it starts with a skippable zstd frame: kmod takes it for"));
+        KernelFacts lax = facts_with({}, config);
+        lax.enforced = false;
+        CHECK(verdict_on(file, keys, lax).error == ENOEXEC);
+    }
+    CHECK(answer(joined({make_zstd(module), make_skippable_frame(4)}), LoadMethod::modprobe, {}).warnings.empty());
     CHECK(answer(joined({make_zstd(module), make_skippable_frame(4)}), LoadMethod::kernel, zstd).answer ==
           Answer::loads);
     // What follows is not the kernel's: a signature appended to the compressed file least of all.
