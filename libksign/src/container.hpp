@@ -32,6 +32,8 @@ struct LoadObstacle {
     RefusingReader reader = RefusingReader::none;
     std::string reason;              ///< "xz with CRC64"; empty if everyone reads it.
     bool appended_signature = false; ///< The reason is a signature after the container's end.
+    /// With all of these options a kernel does read it: "XZ_DEC_X86". Empty: whatever its options.
+    std::vector<std::string_view> kernel_options = {};
     [[nodiscard]] bool empty() const noexcept { return reader == RefusingReader::none; }
 };
 

@@ -61,10 +61,33 @@ struct Stream {
     ~Stream() { lzma_end(&stream); }
 };
 
+/// The options of the kernel's branch filters (dec_main of lib/xz/xz_dec_bcj.c), by xz-file-format.txt, 5.3.2. By
+/// number, as older versions of liblzma lack names.
+struct BranchFilter {
+    lzma_vli id;
+    std::string_view option;
+};
+constexpr std::array branch_filters{
+    BranchFilter{0x04, "XZ_DEC_X86"},   BranchFilter{0x05, "XZ_DEC_POWERPC"},  BranchFilter{0x06, "XZ_DEC_IA64"},
+    BranchFilter{0x07, "XZ_DEC_ARM"},   BranchFilter{0x08, "XZ_DEC_ARMTHUMB"}, BranchFilter{0x09, "XZ_DEC_SPARC"},
+    BranchFilter{0x0a, "XZ_DEC_ARM64"}, BranchFilter{0x0b, "XZ_DEC_RISCV"},
+};
+
+/// What a kernel needs for a chain of filters other than LZMA2 alone: one branch filter before LZMA2, without an offset
+/// to start at (dec_block_header of lib/xz/xz_dec_stream.c). Empty: no kernel has such a one.
+std::string_view kernel_option(std::span<const lzma_filter> filters) {
+    if (filters[1].id != LZMA_FILTER_LZMA2 || filters[2].id != LZMA_VLI_UNKNOWN || filters[0].options != nullptr) {
+        return {};
+    }
+    const auto* found = std::ranges::find(branch_filters, filters[0].id, &BranchFilter::id);
+    return found == branch_filters.end() ? std::string_view() : found->option;
+}
+
 /// A block's header, and what it says of the filters.
 struct BlockHeader {
     lzma_block block{};
     bool is_lzma2_alone = false;
+    std::string_view option;           ///< Where it is not: kernel_option().
     std::uint32_t dictionary_size = 0; ///< Of LZMA2, where it is alone.
 };
 
@@ -86,6 +109,8 @@ std::optional<BlockHeader> parse_block_header(std::span<const std::byte> bytes) 
     header.is_lzma2_alone = filters[0].id == LZMA_FILTER_LZMA2 && filters[1].id == LZMA_VLI_UNKNOWN;
     if (header.is_lzma2_alone) {
         header.dictionary_size = static_cast<const lzma_options_lzma*>(filters[0].options)->dict_size;
+    } else {
+        header.option = kernel_option(filters);
     }
     for (const lzma_filter& filter : filters) {
         if (filter.id == LZMA_VLI_UNKNOWN) {
@@ -98,16 +123,117 @@ std::optional<BlockHeader> parse_block_header(std::span<const std::byte> bytes) 
     return header;
 }
 
-/// The kernel's xz may be built without the branch filters (CONFIG_XZ_DEC_X86 and its kin), and has no delta filter:
-/// anything but LZMA2 alone may be refused. Reads the header of the first block; a broken one is left to the decoder
-/// proper, which says what is wrong.
-bool first_block_is_lzma2_alone(std::span<const std::byte> file) {
-    if (file.size() <= LZMA_STREAM_HEADER_SIZE) {
-        return true;
+/// Walks from block to block of the first stream as its bytes go by, since liblzma does not tell which filters each
+/// has. What is broken ends the walk: the decoder proper says what is wrong.
+class BlockWatch {
+  public:
+    void take(std::span<const std::byte> bytes) {
+        while (!bytes.empty() && state_ != State::done) {
+            const std::uint64_t missing = skipped_ > 0 ? skipped_ : wanted_ - held_.size();
+            const auto part = bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(missing, bytes.size())));
+            bytes = bytes.subspan(part.size());
+            position_ += part.size();
+            if (skipped_ > 0) {
+                skipped_ -= part.size();
+                continue;
+            }
+            held_.insert(held_.end(), part.begin(), part.end());
+            if (held_.size() == wanted_) {
+                step();
+            }
+        }
     }
-    const auto header = parse_block_header(file.subspan(LZMA_STREAM_HEADER_SIZE));
-    return !header || header->is_lzma2_alone;
-}
+    /// The kernel's xz may be built without the branch filters, and has no others.
+    [[nodiscard]] LoadObstacle obstacle() const {
+        if (has_foreign_filter_) {
+            return {RefusingReader::kernel, "xz with a filter beside LZMA2 that no kernel has"};
+        }
+        if (options_.empty()) {
+            return {};
+        }
+        return {RefusingReader::kernel,
+                "xz with a filter beside LZMA2, which a kernel need not have (CONFIG_" + std::string(options_.front()) +
+                    ")",
+                false, options_};
+    }
+
+  private:
+    enum class State { stream_header, block_size, block_header, chunk, chunk_header, done };
+
+    void step() {
+        switch (state_) {
+        case State::stream_header: {
+            lzma_stream_flags flags{};
+            const auto* start = reinterpret_cast<const std::uint8_t*>(held_.data());
+            const bool is_right = lzma_stream_header_decode(&flags, start) == LZMA_OK;
+            check_size_ = is_right ? lzma_check_size(flags.check) : 0;
+            expect(is_right ? State::block_size : State::done, 1);
+            return;
+        }
+        case State::block_size:
+            // Held until the whole header is. Without a size, it is the index.
+            state_ = at(0) == 0 ? State::done : State::block_header;
+            wanted_ = lzma_block_header_size_decode(at(0));
+            return;
+        case State::block_header:
+            start_block();
+            return;
+        case State::chunk:
+            start_chunk();
+            return;
+        case State::chunk_header:
+            skipped_ = at(0) < lzma_chunk ? (at(1) << 8U | at(2)) + 1
+                                          : (at(3) << 8U | at(4)) + 1 + (at(0) >= chunk_with_properties ? 1U : 0U);
+            expect(State::chunk, 1);
+            return;
+        case State::done:
+            return;
+        }
+    }
+    void start_block() {
+        const auto header = parse_block_header(held_);
+        if (header && !header->is_lzma2_alone) {
+            if (header->option.empty()) {
+                has_foreign_filter_ = true;
+            } else if (std::ranges::find(options_, header->option) == options_.end()) {
+                options_.push_back(header->option);
+            }
+        }
+        data_begin_ = position_;
+        expect(header ? State::chunk : State::done, 1);
+    }
+    /// By its first byte (dec_lzma2 of lib/xz/xz_dec_lzma2.c).
+    void start_chunk() {
+        const std::uint32_t control = at(0);
+        if (control == 0) {
+            skipped_ = (4 - (position_ - data_begin_) % 4) % 4 + check_size_;
+            expect(State::block_size, 1);
+        } else if (control <= 2 || control >= lzma_chunk) {
+            state_ = State::chunk_header;
+            wanted_ = control >= lzma_chunk ? 5 : 3;
+        } else {
+            state_ = State::done;
+        }
+    }
+    void expect(State state, std::size_t bytes) {
+        state_ = state;
+        wanted_ = bytes;
+        held_.clear();
+    }
+    [[nodiscard]] std::uint32_t at(std::size_t index) const { return std::to_integer<std::uint32_t>(held_[index]); }
+
+    static constexpr std::uint32_t lzma_chunk = 0x80;
+    static constexpr std::uint32_t chunk_with_properties = 0xc0;
+    State state_ = State::stream_header;
+    std::size_t wanted_ = LZMA_STREAM_HEADER_SIZE; ///< Bytes of what comes next.
+    std::vector<std::byte> held_;                  ///< What is there of it.
+    std::uint64_t skipped_ = 0;                    ///< Bytes to pass over before.
+    std::uint64_t position_ = 0;
+    std::uint64_t data_begin_ = 0; ///< Of the block.
+    std::uint32_t check_size_ = 0;
+    bool has_foreign_filter_ = false;
+    std::vector<std::string_view> options_;
+};
 
 LoadObstacle check_obstacle(lzma_check check) {
     // linux/xz.h: XZ_UNSUPPORTED_CHECK for all but CRC32 and none.
@@ -160,17 +286,14 @@ LoadObstacle decode(const DecodeJob& job) {
     std::size_t chunk = 0; // bytes in input
     unsigned streams = 0;
     bool at_end = false;
-    bool first_chunk = true;
+    BlockWatch blocks;
     while (true) {
         if (stream.avail_in == 0 && !at_end) {
             recent.leave(std::span(input).first(chunk));
             const std::size_t got = read_full(job.source, input);
             chunk = got;
             at_end = got == 0;
-            if (first_chunk && !first_block_is_lzma2_alone(std::span(input).first(got))) {
-                obstacle = {RefusingReader::kernel, "xz with a filter beside LZMA2, which a kernel need not have"};
-            }
-            first_chunk = false;
+            blocks.take(std::span(input).first(got));
             stream.next_in = reinterpret_cast<const std::uint8_t*>(input.data());
             stream.avail_in = got;
         }
@@ -200,6 +323,9 @@ LoadObstacle decode(const DecodeJob& job) {
         if (status != LZMA_OK) {
             throw status_failure(job.subject, status);
         }
+    }
+    if (obstacle.empty()) {
+        obstacle = blocks.obstacle();
     }
     if (streams > 1) {
         obstacle = {RefusingReader::kernel,

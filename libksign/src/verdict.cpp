@@ -236,12 +236,22 @@ class Trial {
             return KernelFailure{EINVAL, by_kernel ? "module_decompress" : "kmod", error.reason(), {}};
         }
         if (by_kernel) {
-            return check_container(codec.kind, module_->obstacle());
+            return check_container(codec.kind, obstacle());
         }
         if (facts_.method == LoadMethod::modprobe) {
-            warn_of(module_->obstacle(), own == codec.name);
+            warn_of(obstacle(), own == codec.name);
         }
         return {};
+    }
+
+    /// What the container has that this kernel was not built to read.
+    [[nodiscard]] LoadObstacle obstacle() const {
+        const LoadObstacle& found = module_->obstacle();
+        const bool is_read = facts_.config && !found.kernel_options.empty() &&
+                             std::ranges::all_of(found.kernel_options, [this](std::string_view option) {
+                                 return facts_.config->enabled(option);
+                             });
+        return is_read ? LoadObstacle() : found;
     }
 
     /// What another kmod than the installed one, or a kernel in its place, would not read.

@@ -19,6 +19,7 @@ struct XzForm {
     lzma_check check = LZMA_CHECK_CRC32;
     std::size_t block_size = 0; ///< Bytes of payload in a block; 0: all in one.
     bool x86_filter = false;
+    bool x86_from_second = false; ///< That filter, from the second block on.
     std::uint32_t preset = 1;
 };
 
@@ -28,8 +29,8 @@ inline Bytes make_xz(ByteView payload, const XzForm& form = {}) {
     const lzma_filter lzma2{LZMA_FILTER_LZMA2, &options};
     const lzma_filter none{LZMA_VLI_UNKNOWN, nullptr};
     const lzma_filter x86{LZMA_FILTER_X86, nullptr};
-    const std::array<lzma_filter, 3> filters =
-        form.x86_filter ? std::array{x86, lzma2, none} : std::array{lzma2, none, none};
+    const std::array<lzma_filter, 3> with_x86{x86, lzma2, none};
+    const std::array<lzma_filter, 3> filters = form.x86_filter ? with_x86 : std::array{lzma2, none, none};
     lzma_stream stream = LZMA_STREAM_INIT;
     if (lzma_stream_encoder(&stream, filters.data(), form.check) != LZMA_OK) {
         throw std::runtime_error("liblzma can't make the form that the test needs");
@@ -48,6 +49,9 @@ inline Bytes make_xz(ByteView payload, const XzForm& form = {}) {
         }
         if (status != LZMA_STREAM_END) {
             throw std::runtime_error("liblzma failed");
+        }
+        if (form.x86_from_second && !last && lzma_filters_update(&stream, with_x86.data()) != LZMA_OK) {
+            throw std::runtime_error("liblzma can't change the filters");
         }
     }
     if (payload.empty() && lzma_code(&stream, LZMA_FINISH) != LZMA_STREAM_END) {

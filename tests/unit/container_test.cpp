@@ -337,6 +337,22 @@ TEST_CASE("xz with a branch filter decodes, and is told", "[container]") {
     XzForm form;
     form.x86_filter = true;
     check_decodes(xz_codec, make_xz(payload, form), payload, "filter beside LZMA2");
+    const auto options = [](const Bytes& file) { return decode(xz_codec, file, 7).obstacle.kernel_options; };
+    CHECK(options(make_xz(payload, form)) == std::vector<std::string_view>{"XZ_DEC_X86"});
+    // Of each block; the sizes leave every length of padding.
+    for (const std::size_t size : {5000U, 5001U, 5002U, 5003U, 5004U}) {
+        XzForm second;
+        second.x86_from_second = true;
+        second.block_size = size;
+        const Bytes mixed = joined({random_bytes(100000), payload});
+        check_decodes(xz_codec, make_xz(mixed, second), mixed, "filter beside LZMA2");
+        second.x86_from_second = false;
+        check_decodes(xz_codec, make_xz(mixed, second), mixed, "");
+    }
+    // With CRC64 no option helps.
+    form.check = LZMA_CHECK_CRC64;
+    check_decodes(xz_codec, make_xz(payload, form), payload, "CRC64");
+    CHECK(options(make_xz(payload, form)).empty());
 }
 
 TEST_CASE("xz without a block decodes to nothing", "[container]") {

@@ -485,6 +485,21 @@ TEST_CASE("compressed modules, by who decompresses them", "[verdict]") {
     CHECK(by_older_kmod.answer == Answer::loads);
     REQUIRE(by_older_kmod.warnings.size() == 1);
     CHECK(mentions(by_older_kmod.warnings[0], "kmod 31"));
+    // A branch filter is read where the kernel has it.
+    XzForm first_block;
+    first_block.x86_filter = true;
+    XzForm second_block;
+    second_block.block_size = 1000;
+    second_block.x86_from_second = true;
+    for (const Bytes& file : {make_xz(module, first_block), make_xz(module, second_block)}) {
+        for (const LoadMethod method : {LoadMethod::kernel, LoadMethod::modprobe}) {
+            check_refused(answer(file, method, xz), EINVAL, "EINVAL", "module_xz_decompress",
+                          "decompression failed with status 6");
+            const Verdict verdict = answer(file, method, xz + "CONFIG_XZ_DEC_X86=y\n");
+            CHECK(verdict.answer == Answer::loads);
+            CHECK(verdict.warnings.empty());
+        }
+    }
     const Bytes no_size = make_zstd(module, {3, false});
     CHECK(answer(no_size, LoadMethod::kernel, zstd).answer == Answer::loads);
     const Verdict by_kmod = answer(no_size, LoadMethod::modprobe, xz);
