@@ -388,7 +388,11 @@ void ModuleReport::described_module(const std::filesystem::path& module, const M
         if (!description.load_obstacle.empty()) {
             object.text("load_obstacle", description.load_obstacle);
         }
-        add_json(object.raw("signatures", "[" + signatures + "]").done());
+        object.raw("signatures", "[" + signatures + "]");
+        if (description.more_signatures > 0) {
+            object.number("more_signatures", description.more_signatures);
+        }
+        add_json(object.done());
     } else {
         std::cout << one_line(module.string()) << '\n'
                   << "  container:  " << container_name(description.container) << ", " << description.file_size
@@ -403,6 +407,9 @@ void ModuleReport::described_module(const std::filesystem::path& module, const M
         for (const SignatureDescription& signature : description.signatures) {
             std::cout << (last ? "  signature:  " : "  below it:   ") << one_line(signer_line(signature)) << '\n';
             last = false;
+        }
+        if (description.more_signatures > 0) {
+            std::cout << "  below them: " << description.more_signatures << " more\n";
         }
         if (description.signatures.size() > 1) {
             std::cout

@@ -4,6 +4,7 @@
 #include "relay.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace ksign {
@@ -14,6 +15,9 @@ namespace {
 constexpr std::size_t first_held_back = std::size_t{64} * 1024;
 constexpr std::size_t held_back_growth = 8;
 constexpr std::size_t most_held_back = std::size_t{64} * 1024 * 1024;
+
+// A kernel checks one, and a few kilobytes can hold a million.
+constexpr std::size_t most_described = 100;
 
 /// Decodes a file into a reader, which digests at the same time where that pays.
 LoadObstacle read_through(const InputFile& file, const Codec& codec, std::uint64_t max_payload, PayloadNotes* notes,
@@ -59,7 +63,10 @@ ModuleDescription describe_module(const std::filesystem::path& module, std::uint
     description.load_obstacle = found.obstacle.reason;
     description.file_size = file.size();
     description.payload_size = found.payload.size;
-    for (const auto& signature : found.payload.signatures) {
+    const std::span signatures(found.payload.signatures);
+    const std::size_t described = std::min(signatures.size(), most_described);
+    description.more_signatures = signatures.size() - described;
+    for (const auto& signature : signatures.first(described)) {
         try {
             description.signatures.push_back(describe_signature(signature, module.string()));
         } catch (const Error& error) {

@@ -19,7 +19,8 @@ struct ModuleDescription {
         load_obstacle; ///< Why a kernel or kmod would not read the container ("xz with CRC64, …"); usually empty.
     std::uint64_t file_size = 0;                  ///< Bytes.
     std::uint64_t payload_size = 0;               ///< Bytes of the ELF file in it, no signature.
-    std::vector<SignatureDescription> signatures; ///< The last one, which the kernel checks, first.
+    std::vector<SignatureDescription> signatures; ///< The last one, which the kernel checks, first; a hundred at most.
+    std::uint64_t more_signatures = 0;            ///< How many there are below these.
 };
 
 /// Reads what a module is and who signed it. Needs no key. Throws Error.

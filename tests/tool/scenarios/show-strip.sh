@@ -96,6 +96,17 @@ expect_json '[s["signer"] for s in d["modules"][0]["signatures"]]' "['ksign test
 expect_exit 0 ksign show twice.ko
 expect_in "$out" "  signature:  ksign test key p384"
 expect_in "$out" "  below it:   ksign test key rsa4096"
+expect_not_in "$out" "  below them:"
+
+step "show: of a stack of signatures, a hundred and the number of the others"
+{ cat "$samples/sample.ko" && for ((turn = 0; turn < 130; turn++)); do printf '\x30\0' && trailer 2 2; done; } >stack.ko
+expect_exit 0 ksign show stack.ko
+expect_in "$out" "  below them: 30 more"
+(($(grep -c "  below it: " "$out") == 99)) || fail "shown: $(grep -c "  below it: " "$out") signatures below the first"
+expect_exit 0 ksign show --json stack.ko
+expect_json 'len(d["modules"][0]["signatures"]), d["modules"][0]["more_signatures"]' "(100, 30)"
+expect_exit 0 ksign show --json twice.ko
+expect_json '"more_signatures" in d["modules"][0]' False
 
 step "show: signatures that are none, signed attributes, other kinds of hashes"
 { cat "$samples/sample.ko" && printf '\x30\x03\x02\x01\x05' && trailer 2 5; } >odd.ko
