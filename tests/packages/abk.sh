@@ -580,7 +580,25 @@ abk_installs() {
     says "no package linux-eight is there"
 }
 
+# listed: the choices that were offered, less what all of them begin with.
+listed() { sed -nE "s/^ *[0-9]+\) $1-//p" "$said" | tr '\n' ' '; }
+
 abk_rebuilds() {
+    local name=$builds/packages/linux-eleven version
+    echo "-- versions of packages and archives are in pacman's order"
+    new_kernel linux-eleven
+    for version in 1:6.1-1 6.12.1.arch1-1 6.12.arch1-1 6.2-1; do
+        as_file "$name-$version-x86_64.pkg.tar.gz" <<<""
+        as_file "$builds/linux-eleven-$version.tar.xz" <<<""
+    done
+    abk_fails -i linux-eleven
+    [[ $(listed linux-eleven) == "6.2-1-x86_64.pkg.tar.gz 6.12.arch1-1-x86_64.pkg.tar.gz 6.12.1.arch1-1-x86_64.pkg.tar.gz \
+1:6.1-1-x86_64.pkg.tar.gz " ]] || fail "packages are in another order"
+    abk_fails -r linux-eleven
+    [[ $(listed linux-eleven) == "6.2-1.tar.xz 6.12.arch1-1.tar.xz 6.12.1.arch1-1.tar.xz 1:6.1-1.tar.xz " ]] ||
+        fail "archives are in another order"
+    rm "$name"-*
+
     echo "-- of an archive, in a folder of its own"
     abk_fails -r linux-eight
     says "no archive of linux-eight"
