@@ -353,6 +353,14 @@ END
     abk_fails -u linux-two
     [[ $(state_of linux-two) == "$before" ]] || fail "something was changed"
 
+    echo "-- nor where no patch can be written"
+    chmod 555 "$builds/patches/linux-two"
+    answers=y abk_fails -u linux-two
+    says "your changes could not be written there"
+    says "Nothing was changed."
+    chmod 755 "$builds/patches/linux-two"
+    [[ $(state_of linux-two) == "$before" ]] || fail "something was changed"
+
     echo "-- kept as a patch when it is yes, and then no edit any more"
     answers=y abk -u linux-two
     grep -q 'make all # quietly' "$pkgbuild" || fail "the edit is lost"
