@@ -386,6 +386,8 @@ END
     abk -u linux-two
     says "up to date"
 
+    interrupted_update linux-two
+
     echo "-- a patch that does not apply any more"
     upstream_says linux-two 's/^options=.*/options=(strip)/'
     before=$(state_of linux-two)
@@ -393,6 +395,40 @@ END
     says "10-options.patch does not apply"
     says "nothing was updated"
     [[ $(state_of linux-two) == "$before" ]] || fail "something was changed"
+}
+
+# interrupted_update NAME: what a real one leaves before git has written all files, and after.
+interrupted_update() {
+    local folder=$builds/$1 next before
+    echo "-- an update that was interrupted, of a file that was edited, is finished"
+    echo "# added" >>"$folder/config"
+    sed -i 's/^  make all .*/  make all # slowly/' "$folder/PKGBUILD"
+    # git stops where it can't write a folder's file, with others written.
+    mkdir "$upstream/$1.git/sub"
+    echo "new" >"$upstream/$1.git/sub/file"
+    upstream_says "$1" 's/^pkgrel=.*/pkgrel=5/'
+    mkdir "$folder/sub"
+    chown root "$folder/sub"
+    answers=y abk_fails -u "$1"
+    says "Once git can do it, abk -u $1 does the rest."
+    grep -qx pkgrel=5 "$folder/PKGBUILD" || fail "nothing was written"
+    rmdir "$folder/sub"
+    abk_fails -b "$1"
+    says "its last update was interrupted"
+    # Written in part, and one that is no part of any of both.
+    before=$(git_of "$folder" show refs/abk/next:PKGBUILD)
+    printf '%s' "${before::300}" >"$folder/PKGBUILD"
+    echo "# after" >>"$folder/config"
+    abk_fails -u "$1"
+    says "/config was changed after the update was interrupted"
+    sed -i '$d' "$folder/config"
+    abk -u "$1"
+    says "was interrupted: finishing it"
+    says "your changes are kept in"
+    says "$1 is up to date"
+    [[ $(<"$folder/sub/file") == new && $(tail -n 1 "$folder/config") == "# added" ]] || fail "something is missing"
+    grep -q 'make all # slowly' "$folder/PKGBUILD" || fail "the edit is lost"
+    [[ -z $(compgen -G "$builds/patches/$1/*.new") ]] || fail "the patch is no patch"
 }
 
 # refused NAME SED-SCRIPT WORDS: such a PKGBUILD is not edited.
