@@ -561,6 +561,7 @@ abk_builds() {
     abk -y -w linux-six
     says "a.c:7: warning: unused variable"
 
+    untrusting_build
     echo "-- never as root"
     ! in_root abk -b linux-six >"$said" 2>&1 || fail "root has built"
     says "never done as root"
@@ -571,6 +572,17 @@ abk_builds() {
     ! grep -q 'fs/error.o' "$said" || fail "a file's name was taken for an error"
     abk_fails -w linux-seven
     says "no log of a build"
+}
+
+# untrusting_build: with a configuration that is set anew after ksign's steps.
+untrusting_build() {
+    echo "-- a kernel that does not trust its key after all"
+    new_kernel linux-untrusting
+    upstream_says linux-untrusting 's|^  diff -u.*|  cp ../config .config|'
+    abk -u linux-untrusting
+    abk_fails -y -b linux-untrusting
+    says 'linux-untrusting would not trust the key in its headers: its configuration has CONFIG_SYSTEM_TRUSTED_KEYS=""'
+    ! grep -q Built: "$said" || fail "built, it says"
 }
 
 abk_installs() {
