@@ -562,6 +562,7 @@ abk_builds() {
     says "a.c:7: warning: unused variable"
 
     untrusting_build
+    unfinished_build
     echo "-- never as root"
     ! in_root abk -b linux-six >"$said" 2>&1 || fail "root has built"
     says "never done as root"
@@ -583,6 +584,18 @@ untrusting_build() {
     abk_fails -y -b linux-untrusting
     says 'linux-untrusting would not trust the key in its headers: its configuration has CONFIG_SYSTEM_TRUSTED_KEYS=""'
     ! grep -q Built: "$said" || fail "built, it says"
+}
+
+# unfinished_build: one that fails after the headers.
+unfinished_build() {
+    local headers=$builds/packages/linux-unfinished-headers-1.0-1-x86_64.pkg.tar.gz
+    echo "-- a build that fails after the headers: others can't read the key"
+    new_kernel linux-unfinished
+    upstream_says linux-unfinished 's/^pkgname=.*/pkgname=("$pkgbase" "$pkgbase-headers" "$pkgbase-tools")\n_package-tools() {\n  false\n}/'
+    abk -u linux-unfinished
+    abk_fails -y -b linux-unfinished
+    says "linux-unfinished is not built"
+    [[ $(stat -c %a "$headers") == 600 ]] || fail "others may read the key"
 }
 
 abk_installs() {
