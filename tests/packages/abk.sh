@@ -588,14 +588,17 @@ untrusting_build() {
 
 # unfinished_build: one that fails after the headers.
 unfinished_build() {
-    local headers=$builds/packages/linux-unfinished-headers-1.0-1-x86_64.pkg.tar.gz
-    echo "-- a build that fails after the headers: others can't read the key"
+    local headers=$builds/packages/linux-unfinished-headers-1.0.r2-1-x86_64.pkg.tar.gz
+    echo "-- a build that fails after the headers: others can't read the key, and makepkg's version is no edit"
     new_kernel linux-unfinished
+    upstream_says linux-unfinished 's/^build() {/pkgver() {\n  echo 1.0.r2\n}\n\n&/'
     upstream_says linux-unfinished 's/^pkgname=.*/pkgname=("$pkgbase" "$pkgbase-headers" "$pkgbase-tools")\n_package-tools() {\n  false\n}/'
     abk -u linux-unfinished
     abk_fails -y -b linux-unfinished
     says "linux-unfinished is not built"
     [[ $(stat -c %a "$headers") == 600 ]] || fail "others may read the key"
+    abk -u linux-unfinished
+    says "up to date: 1.0-1"
 }
 
 abk_installs() {
@@ -672,14 +675,15 @@ abk_rebuilds() {
     abk_fails -r linux-eight
     says "no archive of linux-eight"
     new_kernel linux-eight
+    upstream_says linux-eight 's/^build() {/pkgver() {\n  echo 1.0.r7\n}\n\n&/'
     abk -u linux-eight
     upstream_says linux-eight 's/^pkgver=.*/pkgver=2.0/'
     abk -u linux-eight
     abk -y -r linux-eight
-    [[ -e $builds/packages/linux-eight-1.0-1-x86_64.pkg.tar.gz && -d $builds/rebuild/linux-eight-1.0-1/certs-local ]] || fail "not built"
+    [[ -e $builds/packages/linux-eight-1.0.r7-1-x86_64.pkg.tar.gz && -d $builds/rebuild/linux-eight-1.0-1/certs-local ]] || fail "not built"
     grep -qx pkgver=2.0 "$builds/linux-eight/PKGBUILD" || fail "the folder was changed"
 
-    echo "-- again; but not if the folder was changed"
+    echo "-- again, whatever pkgver() has said; but not if the folder was changed"
     abk -y -r linux-eight
     echo "-- twice, of one that was made before ksign's steps were there"
     tar -C "$work" -xf "$builds/linux-eight-1.0-1.tar.xz"
