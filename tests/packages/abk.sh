@@ -479,6 +479,7 @@ END
 }
 
 abk_folders() {
+    from_arch_skm
     echo "-- a folder that is no clone, and a clone of something else"
     new_kernel linux-five
     mkdir -p "$builds/linux-five"
@@ -496,6 +497,22 @@ abk_folders() {
     answers=y abk -u linux-five
     grep -qx 'pkgdesc=Mine' "$builds/linux-five/PKGBUILD" || fail "the edit is lost"
     grep -q 'ksign keys refresh' "$builds/linux-five/PKGBUILD" || fail "there are no steps"
+}
+
+# from_arch_skm: its steps and ksign's do not stand beside each other.
+from_arch_skm() {
+    local pkgbuild=$builds/linux-skm/PKGBUILD
+    echo "-- a folder of Arch-SKM's"
+    new_kernel linux-skm
+    as_user git clone --quiet "$home/upstream/linux-skm.git" "$home/build/linux-skm"
+    sed -i 's|^  make olddefconfig|  ../certs-local/genkeys.py -v --config ../config\n&|' "$pkgbuild"
+    answers=y abk_fails -u linux-skm
+    says "/PKGBUILD runs genkeys"
+    eval "git_of $builds/linux-skm $(sed -n 's/.*all of it with: git -C [^ ]* //p' "$said")"
+    abk -u linux-skm
+    upstream_says linux-skm 's|^  make olddefconfig|  ksign keys refresh\n  ksign config update\n  ../certs-local/genkeys.py -v\n&|'
+    abk_fails -u linux-skm
+    says "its prepare() runs genkeys beside ksign's steps"
 }
 
 # --- scenarios: packages ------------------------------------------------------
