@@ -442,7 +442,7 @@ refused() {
 
 abk_anchors() {
     echo "-- PKGBUILDs without the places for the steps"
-    refused linux-three 's/make olddefconfig/make oldconfig/' "no 'make olddefconfig'"
+    refused linux-three 's/make olddefconfig/make menuconfig/' "no 'make olddefconfig'"
     refused linux-three 's/make olddefconfig/make -C .. olddefconfig/' "works in another folder"
     refused linux-three 's/_package-headers() {/_package-devel() {/' "no function _package-headers()"
     refused linux-three 's/builddir/folder/' "sets no builddir"
@@ -450,7 +450,7 @@ abk_anchors() {
 
     echo "-- by a patch of the user's after all"
     new_kernel linux-three
-    upstream_says linux-three 's/make olddefconfig/make oldconfig/'
+    upstream_says linux-three 's/make olddefconfig/make menuconfig/'
     as_file "$builds/patches/linux-three/steps.patch" <<'END'
 --- a/PKGBUILD
 +++ b/PKGBUILD
@@ -460,12 +460,13 @@ abk_anchors() {
    cp ../config .config
 +  ksign keys refresh --certs-local "$startdir/certs-local" --kernel-config .config
 +  ksign config update --certs-local "$startdir/certs-local" .config
-   make oldconfig
+   make menuconfig
    diff -u ../config .config || :
 END
     abk -u linux-three
     [[ $(how_many "ksign keys" "$builds/linux-three/PKGBUILD") == 2 ]] || fail "there are not two steps for keys"
 
+    anchors_of_cachyos
     echo "-- as the AUR's differ"
     new_kernel linux-four
     upstream_says linux-four 's/^_package-headers() {/package_linux-four-headers(){/; s/local builddir=/local _builddir=/
@@ -476,6 +477,16 @@ END
     abk -u linux-four
     abk -y -b linux-four
     says "install it with: abk -i linux-vier"
+}
+
+# anchors_of_cachyos: whose kernels have no olddefconfig.
+anchors_of_cachyos() {
+    echo "-- as linux-cachyos differs"
+    new_kernel linux-cachy
+    upstream_says linux-cachy 's/^  make olddefconfig/  make "${BUILD_FLAGS[@]}" prepare\n  yes "" | make "${BUILD_FLAGS[@]}" config/'
+    abk -u linux-cachy
+    [[ $(grep -A1 'ksign config update' "$builds/linux-cachy/PKGBUILD") == *'make "${BUILD_FLAGS[@]}" prepare' ]] ||
+        fail "the steps are not before the first make"
 }
 
 abk_folders() {
