@@ -685,11 +685,12 @@ listed() { sed -nE "s/^ *[0-9]+\) $1-//p" "$said" | tr '\n' ' '; }
 
 abk_rebuilds() {
     local name=$builds/packages/linux-eleven version
-    echo "-- versions of packages and archives are in pacman's order"
+    echo "-- versions of packages and archives are in pacman's order, and signatures are no packages"
     new_kernel linux-eleven
     for version in 1:6.1-1 6.12.1.arch1-1 6.12.arch1-1 6.2-1; do
         as_file "$name-$version-x86_64.pkg.tar.gz" <<<""
         as_file "$builds/linux-eleven-$version.tar.xz" <<<""
+        as_file "$name-$version-x86_64.pkg.tar.sig" <<<""
     done
     abk_fails -i linux-eleven
     [[ $(listed linux-eleven) == "6.2-1-x86_64.pkg.tar.gz 6.12.arch1-1-x86_64.pkg.tar.gz 6.12.1.arch1-1-x86_64.pkg.tar.gz \
