@@ -315,6 +315,8 @@ abk_update() {
 abk_edits() {
     local pkgbuild=$builds/linux-two/PKGBUILD before
     new_kernel linux-two
+    # What git may be told of ends of lines says nothing here.
+    as_user git config --global core.autocrlf true
     echo "-- own patches, of both kinds"
     as_file "$builds/patches/linux-two/10-options.patch" <<'END'
 --- a/PKGBUILD
@@ -387,6 +389,7 @@ END
     says "up to date"
 
     interrupted_update linux-two
+    as_user git config --global --unset core.autocrlf
 
     echo "-- a patch that does not apply any more"
     upstream_says linux-two 's/^options=.*/options=(strip)/'
