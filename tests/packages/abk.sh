@@ -315,8 +315,9 @@ abk_update() {
 abk_edits() {
     local pkgbuild=$builds/linux-two/PKGBUILD before
     new_kernel linux-two
-    # What git may be told of ends of lines says nothing here.
+    # What git may be told of ends of lines, and of patches, says nothing here.
     as_user git config --global core.autocrlf true
+    as_user git config --global diff.context 0
     echo "-- own patches, of both kinds"
     as_file "$builds/patches/linux-two/10-options.patch" <<'END'
 --- a/PKGBUILD
@@ -368,6 +369,7 @@ END
     grep -q 'make all # quietly' "$pkgbuild" || fail "the edit is lost"
     grep -qx pkgrel=2 "$pkgbuild" || fail "it is not the new release"
     [[ -n $(compgen -G "$builds/patches/linux-two/zz-edits-*.patch") ]] || fail "there is no patch"
+    [[ $(how_many '^ ' "$builds"/patches/linux-two/zz-edits-*) == 6 ]] || fail "the patch says nothing of what is around"
     upstream_says linux-two 's/^pkgrel=.*/pkgrel=3/'
     abk -u linux-two
     grep -q 'make all # quietly' "$pkgbuild" || fail "the patch was not applied"
@@ -390,6 +392,7 @@ END
 
     interrupted_update linux-two
     as_user git config --global --unset core.autocrlf
+    as_user git config --global --unset diff.context
 
     echo "-- a patch that does not apply any more"
     upstream_says linux-two 's/^options=.*/options=(strip)/'
