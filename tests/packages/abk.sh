@@ -631,6 +631,9 @@ unfinished_build() {
     abk_fails -y -b linux-unfinished
     says "linux-unfinished is not built"
     [[ $(stat -c %a "$headers") == 600 ]] || fail "others may read the key"
+    grep -qx pkgver=1.0 "$builds/linux-unfinished/PKGBUILD" || fail "the version was not put back"
+    # A build that could not do so.
+    sed -i 's/^pkgver=.*/pkgver=1.0.r2/' "$builds/linux-unfinished/PKGBUILD"
     abk -u linux-unfinished
     says "up to date: 1.0-1"
 }
