@@ -408,6 +408,7 @@ interrupted_update() {
     local folder=$builds/$1 next before
     echo "-- an update that was interrupted, of a file that was edited, is finished"
     echo "# added" >>"$folder/config"
+    seq 50000 >"$upstream/$1.git/long"
     sed -i 's/^  make all .*/  make all # slowly/' "$folder/PKGBUILD"
     # git stops where it can't write a folder's file, with others written.
     mkdir "$upstream/$1.git/sub"
@@ -424,6 +425,7 @@ interrupted_update() {
     # Written in part, and one that is no part of any of both.
     before=$(git_of "$folder" show refs/abk/next:PKGBUILD)
     printf '%s' "${before::300}" >"$folder/PKGBUILD"
+    seq 9 >"$folder/long"
     echo "# after" >>"$folder/config"
     abk_fails -u "$1"
     says "/config was changed after the update was interrupted"
