@@ -48,11 +48,15 @@ Bytes object_in(const DerElement& algorithm_identifier) {
 }
 
 std::string hex_text(Bytes bytes) {
-    // kmod leaves out the zero byte that DER puts before a set top bit.
+    return colon_hex({reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()});
+}
+
+/// A serial number as kmod writes it: without the zero byte that DER puts before a set top bit.
+std::string number_text(Bytes bytes) {
     if (bytes.size() > 1 && bytes[0] == std::byte{0} && (bytes[1] & std::byte{0x80}) != std::byte{0}) {
         bytes = bytes.subspan(1);
     }
-    return colon_hex({reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()});
+    return hex_text(bytes);
 }
 
 class Parser {
@@ -265,7 +269,7 @@ class Parser {
         if (!signer.by_key_id) {
             signer.id = issuer_and_serial(serial->content, issuer->content);
             signer.issuer = issuer->whole;
-            signer.serial = hex_text(serial->content);
+            signer.serial = number_text(serial->content);
         }
         return {};
     }

@@ -79,17 +79,21 @@ struct MessageForm {
     Bytes certificate = {};                 ///< In DER, of the signer; empty: none.
     Bytes name = element(der_sequence, {}); ///< Of the signer's issuer.
     Bytes serial = number(5);
+    Bytes key_id = {}; ///< In place of issuer and serial number; empty: these.
 };
 
 /// A message with these elements where the signed attributes stand; what it is signed with is nonsense.
 Bytes message(const Bytes& attributes, const MessageForm& form = {}) {
-    const Bytes signer =
-        sequence({number(1), sequence({form.name, form.serial}), sequence({object(sha256)}), attributes,
-                  sequence({object(form.algorithm)}), element(der_octet_string, Bytes(64))});
+    constexpr unsigned key_id_tag = 0x80;
+    const bool by_key_id = !form.key_id.empty();
+    const Bytes who = by_key_id ? element(key_id_tag, form.key_id) : sequence({form.name, form.serial});
+    const Bytes version = number(by_key_id ? 3 : 1);
+    const Bytes signer = sequence({version, who, sequence({object(sha256)}), attributes,
+                                   sequence({object(form.algorithm)}), element(der_octet_string, Bytes(64))});
     const Bytes certificates = form.certificate.empty() ? Bytes() : element(der_context(0), form.certificate);
     return sequence(
         {object(signed_data),
-         element(der_context(0), sequence({number(1), element(der_set, sequence({object(sha256)})),
+         element(der_context(0), sequence({version, element(der_set, sequence({object(sha256)})),
                                            sequence({object(form.type)}), certificates, element(der_set, signer)}))});
 }
 
@@ -116,9 +120,25 @@ bool parses(const Bytes& bytes) {
     return std::holds_alternative<Pkcs7Message>(parse_pkcs7(bytes, {}));
 }
 
+Pkcs7Signer signer_of(const Bytes& bytes) {
+    const auto parsed = parse_pkcs7(bytes, {});
+    REQUIRE(std::holds_alternative<Pkcs7Message>(parsed));
+    return std::get<Pkcs7Message>(parsed).signers.at(0);
+}
+
 constexpr auto attribute_rule = "pkcs7_sig_note_authenticated_attr"sv;
 
 } // namespace
+
+TEST_CASE("a key identifier is told whole, a serial number without its sign's byte", "[pkcs7]") {
+    const Bytes bytes = bytes_from({0x00, 0xb1, 0xae});
+    MessageForm form;
+    form.key_id = bytes;
+    CHECK(signer_of(message({}, form)).serial == "00:B1:AE");
+    form.key_id.clear();
+    form.serial = element(der_integer, bytes);
+    CHECK(signer_of(message({}, form)).serial == "B1:AE");
+}
 
 TEST_CASE("signed attributes: the two that have to be there, and others", "[pkcs7]") {
     const Bytes unknown = attribute("\x2a\x03\x04"sv, {number(1), number(2)});
